@@ -1,0 +1,287 @@
+"""What a protocol file holds, as frozen records: the one place that knows its keys.
+
+Pydantic validates at the door (`nksim.protocol.reading`); after that nothing re-checks a file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
+
+from nksim.errors import Misread, shorten
+from nksim.patient import BSA_FORMULAS
+from nksim.protocol import doses, times
+from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
+from nksim.protocol.facts import Fact, fact_of
+from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
+from nksim.units import Duration, Quantity, duration, normalise
+
+
+class Record(BaseModel):
+    """A frozen record of the file; unknown keys are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise Misread("NK202", f"{shorten(raw)} is not plain text", help="write one line of text")
+    return " ".join(raw.split())
+
+
+def _one_of(what: str, allowed: tuple[str, ...], raw: Any) -> str:
+    if raw not in allowed:
+        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=f"write one of {', '.join(allowed)}")
+    return str(raw)
+
+
+def _yes_no(raw: Any) -> bool:
+    if raw not in ("yes", "no"):
+        raise Misread("NK202", f"{shorten(raw)} is neither yes nor no", help="write yes or no")
+    return bool(raw == "yes")
+
+
+def _cap(raw: Any) -> Quantity | None:
+    """A BSA cap in m^2, or none."""
+    if raw == "none":
+        return None
+    cap = doses.quantity(_text(raw))
+    if cap.unit != "m^2" or not 0 < cap.number < 4:
+        raise Misread("NK215", f"BSA cap {shorten(raw)} is not a body surface", help="write none or 2.0 m^2")
+    return cap
+
+
+def _age_range(raw: Any) -> tuple[float, float]:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:\.\.|-) ?(\d+(?:\.\d+)?) ?y", normalise(_text(raw)))
+    if match and float(match[1]) < float(match[2]) <= 120:
+        return float(match[1]), float(match[2])
+    match = re.fullmatch(r">= ?(\d+(?:\.\d+)?) ?y", normalise(_text(raw)))
+    if match and float(match[1]) < 120:
+        return float(match[1]), 120.0
+    raise Misread("NK214", f"{shorten(raw)} is not an age range", help="write 0-18 y, or >= 18 y")
+
+
+def _length(raw: Any) -> Duration:
+    return duration(_text(raw))
+
+
+def _year(raw: Any) -> int:
+    if not re.fullmatch(r"(19|20)\d\d", _text(raw)):
+        raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
+    return int(raw)
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Whole = Annotated[int, PlainValidator(times.count)]
+TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
+RouteFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT"))))]
+DoseFact = Annotated[Fact[AnyDose], PlainValidator(fact_of(doses.dose_rule))]
+LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(doses.dose_list))]
+AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.one_dose))]
+RangeFact = Annotated[Fact[DoseChoice], PlainValidator(fact_of(doses.dose_range))]
+RoundingFact = Annotated[Fact[Rounding], PlainValidator(fact_of(doses.rounding))]
+DaysFact = Annotated[Fact[Days | Recurrence], PlainValidator(fact_of(times.days))]
+BeforeFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "before")))]
+AfterFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "after")))]
+FromFact = Annotated[Fact[Reference], PlainValidator(fact_of(times.reference))]
+LengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_length))]
+ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
+WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
+CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
+YesNoFact = Annotated[Fact[bool], PlainValidator(fact_of(_yes_no))]
+WeightFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "weight descriptor", ("actual",))))]
+BsaFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
+CapFact = Annotated[Fact[Quantity | None], PlainValidator(fact_of(_cap))]
+
+
+class Source(Record):
+    """Where a fact stands: a paper, a registration or a page, and what it supports."""
+
+    doi: Text | None = None
+    pmid: Text | None = None
+    nct: Text | None = None
+    url: Text | None = None
+    title: Text
+    year: Annotated[int, PlainValidator(_year)] | None = None
+    supports: Text
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Source:
+        if not (self.doi or self.pmid or self.nct or self.url):
+            raise Misread("NK203", "a source needs doi, pmid, nct or url", help="add where it can be found")
+        return self
+
+
+class TrialPopulation(Record):
+    """Who the trial is for."""
+
+    age: Annotated[tuple[float, float], PlainValidator(_age_range)]
+    enrolment: Whole | None = None
+    disease: Text
+
+
+class Numbering(Record):
+    """What day 0 is (`first LINE`), or day 1 where the protocol has no day 0."""
+
+    anchor: FromFact
+    zero: YesNoFact
+
+
+class Body(Record):
+    """How body size enters a dose."""
+
+    weight: WeightFact
+    bsa: BsaFact
+    bsa_cap: CapFact
+
+
+class Product(Record):
+    """What is given; cell products name the kinetic preset that models them."""
+
+    kind: Literal["nk", "drug"]
+    title: Text | None = None
+    origin: Text | None = None
+    transgene: Text | None = None
+    donor: Text | None = None
+    counted_as: Text | None = None
+    kinetics: Key | None = None
+
+
+class Administration(Record):
+    """A planned line: product, dose rule, route, duration and timing."""
+
+    id: Key
+    product: Text
+    dose: DoseFact
+    route: RouteFact
+    over: LengthFact | None = None
+    days: DaysFact | None = None
+    before: BeforeFact | None = None
+    after: AfterFact | None = None
+    at: ClockFact | None = None
+    window: WindowFact | None = None
+    count: CountFact | None = None
+    cap: AmountFact | None = None
+    round: RoundingFact | None = None
+    restated: RangeFact | None = None
+    printed: Text | None = None
+    note: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _day_is_days(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and "day" in raw:
+            if "days" in raw:
+                raise Misread("NK202", "a line has day: or days:, not both", help="keep days:")
+            raw = {("days" if k == "day" else k): v for k, v in raw.items()}
+        return raw
+
+    @model_validator(mode="after")
+    def _is_timed_once(self) -> Administration:
+        given = [k for k in ("days", "before", "after") if getattr(self, k) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none of them"
+            raise Misread("NK203", f"line {self.id} needs exactly one of days, before and after, and has {found}",
+                          help="write for example days: -6..-2")
+        return self
+
+    @property
+    def timing(self) -> Fact[Days | Recurrence] | Fact[Relation]:
+        """The one fact that says when."""
+        return self.days or self.before or self.after  # type: ignore[return-value]
+
+
+class Assessment(Record):
+    """A planned observation: on days, or over a length of time from an administration."""
+
+    id: Key
+    what: Text
+    lineage: Text | None = None
+    place: Text | None = Field(default=None, alias="in")
+    start: FromFact | None = Field(default=None, alias="from")
+    length: LengthFact | None = Field(default=None, alias="for")
+    days: DaysFact | None = None
+    window: WindowFact | None = None
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_timed(self) -> Assessment:
+        if (self.start is None) != (self.length is None) or (self.start is None and self.days is None):
+            raise Misread("NK203", f"assessment {self.id} needs days, or from and for", help="write days: 7, 14, 28")
+        return self
+
+
+class Phase(Record):
+    """Conditioning, treatment, maintenance: lines that belong together."""
+
+    phase: Text
+    give: Annotated[tuple[Administration, ...], Field(min_length=1)]
+
+
+class Arm(Record):
+    """A group with one regimen."""
+
+    title: Text | None = None
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    assess: tuple[Assessment, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Administration, ...]:
+        """Every planned line, in file order."""
+        return tuple(line for phase in self.phases for line in phase.give)
+
+
+class Washout(Record):
+    """Prior therapy that must lie far enough before the first cells."""
+
+    what: Text
+    unless: Text | None = None
+    by: LengthFact
+    half_lives: Whole | None = None
+    whichever: Literal["shorter", "longer"] | None = None
+
+
+class Escalation(Record):
+    """Dose levels of a trial that escalates."""
+
+    goal: Text
+    levels: LevelsFact
+    design: TextFact
+
+
+class Question(Record):
+    """Something that the registration leaves open and no value in the file could show."""
+
+    about: Text
+    ask: Text
+    why: Text | None = None
+
+
+class Protocol(Record):
+    """One registered trial's treatment plan with its sources."""
+
+    format: Literal["1"]
+    id: Key
+    title: Text
+    registration: Text
+    reading: Literal["provisional", "second"]
+    sources: dict[str, Source] = {}
+    population: TrialPopulation
+    numbering: Numbering
+    body: Body
+    products: dict[str, Product]
+    arms: Annotated[dict[Key, Arm], Field(min_length=1)]
+    washout: tuple[Washout, ...] = ()
+    escalation: Escalation | None = None
+    questions: tuple[Question, ...] = ()
+    _sha256: str = PrivateAttr(default="")
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes as read."""
+        return self._sha256

@@ -1,0 +1,232 @@
+"""From the bytes of a protocol file to a `Protocol`, or to all of its faults at once with their places."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten
+from nksim.protocol.drugs import drug_names, proper_name
+from nksim.protocol.facts import BASES, Fact, Misreads
+from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
+from nksim.protocol.times import Days, Recurrence, Reference, Relation
+from nksim.protocol.yaml_tree import Path, Tree, read_tree
+
+
+def read_protocol(path: str | FilePath) -> Protocol:
+    """The protocol of a file; raises `UnreadableInput` NK100, or `InvalidInput` with every fault of the file."""
+    try:
+        data = FilePath(path).read_bytes()
+    except OSError as error:
+        raise UnreadableInput("NK100", f"cannot read {shorten(path)}: {error.strerror}",
+                              help="give a protocol id of `nksim protocols list`, or the path of a file") from None
+    return parse_protocol(data, str(path))
+
+
+def parse_protocol(data: bytes, file: str) -> Protocol:
+    """The protocol written in `data`; `file` names it in faults."""
+    tree = read_tree(data, file)
+    try:
+        protocol = Protocol.model_validate(tree.content)
+    except ValidationError as error:
+        raise InvalidInput(f for e in error.errors(include_url=False) for f in _faults(tree, e)) from None
+    faults = [m.at(tree.place(path, key=on_key)) for path, on_key, m in _inconsistencies(protocol)]
+    if faults:
+        raise InvalidInput(faults)
+    protocol._sha256 = hashlib.sha256(data).hexdigest()
+    return protocol
+
+
+def _faults(tree: Tree, error: Any) -> Iterator[Fault]:
+    """One pydantic error as nksim faults, at the place in the file where they stand."""
+    path = _in_file(tree, error["loc"])
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, Misreads):
+        for key, misread in cause.found:
+            yield misread.at(tree.place(path if key is None else (*path, key)))
+    elif isinstance(cause, Misread):
+        yield cause.at(tree.place(path))
+    elif error["type"] == "extra_forbidden":
+        yield Fault("NK202", f"unknown key {shorten(path[-1])}", tree.place(path, key=True), _known_keys(path))
+    elif error["type"] == "missing":
+        yield Fault("NK203", f"{path[-1]}: is missing", tree.place(path[:-1], key=True), f"add {path[-1]}: …")
+    else:
+        yield Fault("NK202", f"{shorten(_found(tree, path))} is not valid here: {error['msg'].lower()}",
+                    tree.place(path), "see protocols/README.md for the format")
+
+
+def _in_file(tree: Tree, loc: tuple[str | int, ...]) -> Path:
+    """Pydantic's location without what is not a step in the file (it marks a map's key with '[key]')."""
+    path = tuple(step for step in loc if step != "[key]")
+    if len(path) >= 1 and path[-1] == "days" and path not in tree.values and (*path[:-1], "day") in tree.values:
+        return (*path[:-1], "day")
+    return path
+
+
+def _found(tree: Tree, path: Path) -> Any:
+    found: Any = tree.content
+    for step in path:
+        try:
+            found = found[step]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    return found
+
+
+def _known_keys(path: Path) -> str:
+    """The keys that may stand beside an unknown one, the nearest first."""
+    names = [f.alias or n for n, f in _record_at(path[:-1]).model_fields.items()]
+    near = difflib.get_close_matches(str(path[-1]), names, n=1)
+    return f"did you mean {near[0]}?" if near else f"keys here: {', '.join(names)}"
+
+
+def _record_at(path: Path) -> type[BaseModel]:
+    """The record type that a path leads to, following the annotations of the model."""
+    record: type[BaseModel] = Protocol
+    for step in path:
+        field = next((f for n, f in record.model_fields.items() if step in (n, f.alias)), None)
+        found = list(_records_in(field.annotation)) if field else []
+        record = found[0] if found else record
+    return record
+
+
+def _records_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _records_in(inner)
+
+
+Inconsistency = tuple[Path, bool, Misread]
+
+
+def _inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
+    """What single values cannot show: references, ids, sources, cycles of anchors."""
+    yield from _sources(protocol, (), protocol)
+    for name, product in protocol.products.items():
+        if product.kind == "nk" and product.kinetics is None:
+            yield ("products", name), True, Misread("NK203", f"product {name} needs kinetics:",
+                                                    help="name the kinetic preset, for example kinetics: ipsc")
+    for name, arm in protocol.arms.items():
+        yield from _lines(protocol, name, arm)
+        if not (cycle := _cycle(protocol, arm)):
+            continue
+        where = _line_paths(name, arm)[cycle[0]]
+        yield (*where, "id"), False, Misread("NK207", f"anchors form a cycle: {' -> '.join(cycle)}",
+                                             help="give one of them days of its own")
+
+
+def _sources(protocol: Protocol, path: Path, node: Any) -> Iterator[Inconsistency]:
+    """Every source that a fact names must be among the file's sources."""
+    if isinstance(node, Fact):
+        known = protocol.sources
+        if node.source is not None and node.source not in known:
+            near = difflib.get_close_matches(node.source, known, n=1)
+            yield (*path, "source"), False, Misread("NK223", f"source {shorten(node.source)} is not in sources:",
+                                                    help=f"did you mean {near[0]}?" if near else "add it there")
+        if node.use is not None:
+            yield from _sources(protocol, (*path, "use"), node.use)
+    elif isinstance(node, BaseModel):
+        for name, field in type(node).model_fields.items():
+            yield from _sources(protocol, (*path, field.alias or name), getattr(node, name))
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _sources(protocol, (*path, key), value)
+    elif isinstance(node, tuple):
+        for i, value in enumerate(node):
+            yield from _sources(protocol, (*path, i), value)
+
+
+def _line_paths(arm_name: str, arm: Arm) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    for p, phase in enumerate(arm.phases):
+        for g, line in enumerate(phase.give):
+            paths.setdefault(line.id, ("arms", arm_name, "phases", p, "give", g))
+    return paths
+
+
+def _lines(protocol: Protocol, arm_name: str, arm: Arm) -> Iterator[Inconsistency]:
+    """Ids are unique, products known, references lead to lines, days follow the numbering, choices lie in range."""
+    ids = {line.id for line in arm.lines}
+    seen: set[str] = set()
+    for p, phase in enumerate(arm.phases):
+        for g, line in enumerate(phase.give):
+            path: Path = ("arms", arm_name, "phases", p, "give", g)
+            if line.id in seen:
+                yield (*path, "id"), False, Misread("NK224", f"a second line with id {line.id}", help="rename one")
+            seen.add(line.id)
+            yield from _line(protocol, path, line, ids)
+    for a, item in enumerate(arm.assess):
+        path = ("arms", arm_name, "assess", a)
+        if item.id in seen:
+            yield (*path, "id"), False, Misread("NK224", f"a second entry with id {item.id}", help="rename one")
+        seen.add(item.id)
+        yield from _times(protocol, path, item, ids)
+    anchor = protocol.numbering.anchor.value
+    if anchor is not None and (anchor.line not in ids or anchor.which != "first"):
+        yield ("numbering", "anchor"), False, Misread(
+            "NK220", f"anchor {anchor} is not the first dose of a line of arm {arm_name}",
+            help=f"write first and one of {', '.join(sorted(ids))}")
+
+
+def _line(protocol: Protocol, path: Path, line: Administration, ids: set[str]) -> Iterator[Inconsistency]:
+    if line.product not in protocol.products and line.product not in drug_names():
+        proper = proper_name(line.product)
+        yield (*path, "product"), False, Misread(
+            "NK225", f"product {shorten(line.product)} is neither in products: nor a known drug",
+            help=f"write {proper}" if proper else "add it to products:, as kind: drug")
+    use, choice = line.dose.use, line.dose.value
+    if use is not None and (not hasattr(choice, "holds") or not _lies_within(use, choice)):
+        yield (*path, "dose", "use"), False, Misread("NK226", f"{use.text} is not a choice within {line.dose.text}",
+                                                     help="choose one dose inside the range")
+    yield from _times(protocol, path, line, ids)
+
+
+def _lies_within(use: Fact[Any], choice: Any) -> bool:
+    return use.value is None or all(choice.holds(d) for case in use.value.cases for d in case.doses)
+
+
+def _times(protocol: Protocol, path: Path, item: Administration | Assessment, ids: set[str]) -> Iterator[Inconsistency]:
+    numbering = protocol.numbering.zero
+    for name in ("days", "before", "after", "start"):
+        fact = getattr(item, name, None)
+        if fact is None or fact.value is None:
+            continue
+        key = {"start": "from"}.get(name, name)
+        value_path = _fact_path(path, key, fact)
+        if isinstance(fact.value, Days) and numbering.value is False and 0 in fact.value.days:
+            yield value_path, False, Misread("NK227", "day 0 does not exist in this protocol's numbering",
+                                             help="day 1 is the anchor (numbering: zero: no)")
+        refers = fact.value.first if isinstance(fact.value, Recurrence) else fact.value
+        if isinstance(refers, (Relation, Reference)) and refers.line not in ids:
+            near = difflib.get_close_matches(refers.line, ids, n=1)
+            yield value_path, False, Misread("NK220", f"{shorten(refers.line)} is not a line of this arm",
+                                             help=f"did you mean {near[0]}?" if near else f"one of {sorted(ids)}")
+
+
+def _fact_path(path: Path, key: str, fact: Fact[Any]) -> Path:
+    return (*path, key, fact.basis) if fact.basis in BASES else (*path, key)
+
+
+def _cycle(protocol: Protocol, arm: Arm) -> list[str]:
+    """The first circle of lines that are timed by one another, closed, or an empty list."""
+    after: dict[str, str] = {}
+    for line in arm.lines:
+        value: Any = line.timing.value
+        refers = value.first if isinstance(value, Recurrence) else value
+        if isinstance(refers, Relation):
+            after[line.id] = refers.line
+    for start in after:
+        walk = [start]
+        while walk[-1] in after:
+            step = after[walk[-1]]
+            if step in walk:
+                return [*walk[walk.index(step) :], step]
+            walk.append(step)
+    anchor = protocol.numbering.anchor.value
+    return [anchor.line, after[anchor.line], anchor.line] if anchor is not None and anchor.line in after else []

@@ -1,0 +1,181 @@
+"""Patients from a CSV file, one row each, with all of its faults at once."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import difflib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from nksim.errors import Fault, InvalidInput, NksimError, Place, UnreadableInput, shorten
+from nksim.patient import Patient
+
+COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "day0", "tz")
+NEEDED = ("id", "weight_kg")
+MOST_PATIENTS = 100_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A patient of the file with day 0 and zone where the row gives them."""
+
+    patient: Patient
+    day0: str | None
+    tz: str | None
+    place: Place
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The patients of a file in its order, and the columns that were not used."""
+
+    entries: tuple[Entry, ...]
+    unused: tuple[str, ...]
+
+
+def read_roster(path: str | Path) -> Roster:
+    """The patients of a CSV file (UTF-8, comma separated, a header line).
+
+    Columns: id and weight_kg are needed; sex, age_y or birth_date, height_cm, creatinine_umol_l, day0 and tz may be
+    there. Raises `UnreadableInput` NK100, or `InvalidInput` naming each row and column at fault.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableInput("NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path") from None
+    return parse_roster(data, str(path))
+
+
+def parse_roster(data: bytes, file: str) -> Roster:
+    """The patients written in `data`; `file` names it in faults.
+
+    >>> parse_roster(b"id,weight_kg\\nP001,20\\n", "p.csv").entries[0].patient.weight_kg
+    20.0
+    """
+    lines = list(_records(_decoded(data, file), file))
+    header, records = lines[0], lines[1:]
+    names = [name.strip() for name in header[1]]
+    _check_header(names, Place(file, header[0]))
+    faults: list[Fault] = []
+    entries: list[Entry] = []
+    first_line: dict[str, int] = {}
+    for number, fields in records:
+        place = Place(file, number)
+        if len(fields) != len(names):
+            faults.append(Fault("NK112", f"{len(fields)} fields where the header has {len(names)}", place,
+                                "one field for each column"))
+            continue
+        row = {n: f.strip() for n, f in zip(names, fields, strict=True)}
+        try:
+            entries.append(_entry(row, place))
+        except NksimError as error:
+            faults += error.faults
+        if row["id"] in first_line:
+            faults.append(Fault("NK113", f"duplicate patient id {shorten(row['id'])}, first on line {first_line[row['id']]}",
+                                place, "one row for each patient"))
+        first_line.setdefault(row["id"], number)
+    if not faults and not entries:
+        faults.append(Fault("NK102", "the file has no patients", Place(file), "add a row below the header"))
+    if faults:
+        raise InvalidInput(faults)
+    return Roster(tuple(entries), tuple(n for n in names if n not in COLUMNS))
+
+
+def _decoded(data: bytes, file: str) -> str:
+    for mark, name in ((b"PK\x03\x04", "an Excel or zip file"), (b"\xd0\xcf\x11\xe0", "an Excel file"),
+                       (b"\xff\xfe", "UTF-16 text"), (b"\xfe\xff", "UTF-16 text")):  # fmt: skip
+        if data.startswith(mark):
+            raise InvalidInput("NK101", f"the file is {name}", place=Place(file), help="save it as CSV in UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InvalidInput("NK101", f"byte {error.start} is not UTF-8", place=Place(file, line),
+                           help="save it as CSV in UTF-8") from None
+
+
+def _records(text: str, file: str) -> list[tuple[int, list[str]]]:
+    """Non-empty records with the line on which each begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found: list[tuple[int, list[str]]] = []
+    start = 1
+    try:
+        for fields in reader:
+            if any(f.strip() for f in fields):
+                found.append((start, fields))
+            start = reader.line_num + 1
+            if len(found) > MOST_PATIENTS:
+                raise InvalidInput("NK114", f"more than {MOST_PATIENTS} patients", place=Place(file), help="split the file")
+    except csv.Error as error:
+        long = " too long" if "field larger" in str(error) else ""
+        raise InvalidInput("NK111", f"a field is{long or ' not CSV'}: {error}", place=Place(file, start),
+                           help="fields are short text, in double quotes where they hold a comma") from None
+    if not found:
+        raise InvalidInput("NK102", "the file is empty", place=Place(file), help="begin with a header: id,weight_kg,…")
+    return found
+
+
+def _check_header(names: list[str], place: Place) -> None:
+    faults: list[Fault] = []
+    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+        separator = re.search(r"[;\t|]", names[0])
+        faults.append(Fault("NK110", f"the columns are separated by {shorten(separator[0] if separator else '')}", place,
+                            "save the file with commas"))
+    else:
+        missing = [n for n in NEEDED if n not in names]
+        for name in missing:
+            near = difflib.get_close_matches(name, [n for n in names if n not in COLUMNS], n=1)
+            faults.append(Fault("NK110", f"column {name} is missing", place,
+                                f"is it {shorten(near[0])}?" if near else f"columns: {', '.join(COLUMNS)}"))
+        faults += [Fault("NK110", f"column {shorten(n)} stands twice", place, "keep one")
+                   for n in sorted({n for n in names if names.count(n) > 1})]
+        if {"age_y", "birth_date"} <= set(names):
+            faults.append(Fault("NK110", "columns age_y and birth_date are both there", place, "keep one"))
+    if faults:
+        raise InvalidInput(faults)
+
+
+def _entry(row: dict[str, str], place: Place) -> Entry:
+    patient = row["id"]
+    faults: list[Fault] = []
+    if not row["weight_kg"]:
+        faults.append(Fault("NK405", f"patient {shorten(patient)}: weight_kg is empty", place, "give the weight in kg"))
+    given = {name: row.get(name) or None for name in COLUMNS}
+    day0, tz, age = given["day0"], given["tz"], given["age_y"]
+    try:
+        if day0 is not None:
+            _date(day0, "day0", patient)
+        if given["birth_date"] is not None:
+            age = _age_on(_date(given["birth_date"], "birth_date", patient), day0, patient)
+    except NksimError as error:
+        faults += [Fault(f.code, f.message, place, f.help) for f in error.faults]
+    try:
+        found = Patient(id=patient, weight=given["weight_kg"], height=given["height_cm"], age=age, sex=given["sex"],
+                        creatinine=given["creatinine_umol_l"], place=place)
+    except NksimError as error:
+        faults += error.faults
+    if faults:
+        raise InvalidInput(faults)
+    return Entry(found, day0, tz, place)
+
+
+def _date(text: str, column: str, patient: str) -> dt.date:
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise InvalidInput("NK406", f"patient {shorten(patient)}: {column} {shorten(text)} is not a date", help="write YYYY-MM-DD")
+
+
+def _age_on(birth: dt.date, day0: str | None, patient: str) -> str:
+    """Age in years on day 0, to a hundredth."""
+    if day0 is None:
+        raise InvalidInput("NK403", f"patient {shorten(patient)}: birth_date needs day0 in the same row", help="give age_y")
+    days = (dt.date.fromisoformat(day0) - birth).days
+    if days < 0:
+        raise InvalidInput("NK403", f"patient {shorten(patient)} is born after day 0", help="check birth_date and day0")
+    return f"{days / 365.25:.2f} y"

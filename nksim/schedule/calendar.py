@@ -1,0 +1,163 @@
+"""Schedule × day 0 × zone → Calendar: real dates and clock times; nothing before this step knows a date."""
+
+from __future__ import annotations
+
+import calendar as month_lengths
+import datetime as dt
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from nksim.errors import InvalidInput, UsageError, shorten
+from nksim.schedule.expansion import Event, Schedule
+from nksim.schedule.safety import Finding, findings
+from nksim.schedule.timing import Moment, protocol_day
+from nksim.units import Duration
+
+
+@dataclass(frozen=True)
+class Row:
+    """One dose or assessment on its date; times are aware and local."""
+
+    event: Event
+    protocol_day: int
+    study_day: int
+    start: dt.datetime
+    end: dt.datetime
+    earliest: dt.datetime | None
+    latest: dt.datetime | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A patient's schedule placed on real dates, rows in order of start."""
+
+    schedule: Schedule
+    day0: dt.date
+    tz: str
+    rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+
+
+def place(schedule: Schedule, *, day0: str | dt.date, tz: str) -> Calendar:
+    """The calendar of a schedule whose anchor falls on `day0` (YYYY-MM-DD) in the IANA zone `tz`.
+
+    Days step the local calendar at the same clock time; hours and minutes elapse. A local time that the clocks skip
+    is moved on by the length of the gap, one that they repeat is the first of the two, and the row says so.
+    Raises `InvalidInput` NK406 (date) or `UsageError` NK407 (zone).
+
+    >>> from nksim.protocol.catalog import load
+    >>> from nksim.protocol.choice import choose
+    >>> from nksim.patient import Patient
+    >>> from nksim.schedule.expansion import expand
+    >>> c = choose(load("jk500"), settings=(("cells.dose", "1e7 cells/kg"), ("cells.days", "0")))
+    >>> s = expand(c, Patient(weight="20 kg", height="110 cm"))
+    >>> place(s, day0="2027-03-01", tz="Asia/Shanghai").rows[0].start.isoformat()
+    '2027-02-22T10:00:00+08:00'
+    """
+    date = parse_date(day0) if isinstance(day0, str) else day0
+    placer = _Placer(date, schedule.anchor_clock, zone(tz))
+    zero = bool(schedule.choice.protocol.numbering.zero.value)
+    rows = [(placer.row(event, zero), i) for i, event in enumerate(schedule.events)]
+    rows.sort(key=lambda r: (r[0].start.astimezone(dt.UTC), _rank(r[0].event), r[1]))
+    return Calendar(schedule, date, tz, tuple(r for r, _ in rows), findings(schedule))
+
+
+def _rank(event: Event) -> int:
+    """At one instant samples come before doses, and windows that open with a dose after it."""
+    return 1 if event.kind == "dose" else 0 if event.length is None else 2
+
+
+def parse_date(text: str) -> dt.date:
+    """A date written YYYY-MM-DD.
+
+    >>> parse_date("2028-02-29")
+    datetime.date(2028, 2, 29)
+    """
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise InvalidInput("NK406", f"{shorten(text)} is not a date", help="write YYYY-MM-DD")
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput("NK406", f"there is no date {shorten(text)}", help="is the day in that month?") from None
+    if not 1990 <= date.year <= 2150:
+        raise InvalidInput("NK406", f"the year of {text} is not plausible", help="a date from 1990 to 2150")
+    return date
+
+
+def zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name; raises `UsageError` NK407 when there is none.
+
+    >>> zone("Asia/Shanghai").key
+    'Asia/Shanghai'
+    """
+    if re.fullmatch(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*", name):
+        try:
+            return ZoneInfo(name)
+        except (KeyError, OSError, ValueError):
+            pass
+    raise UsageError("NK407", f"no time zone {shorten(name)}", help="an IANA name such as Asia/Shanghai or America/New_York")
+
+
+@dataclass(frozen=True)
+class _Placer:
+    day0: dt.date
+    clock: dt.time
+    tz: ZoneInfo
+
+    def row(self, event: Event, zero: bool) -> Row:
+        occasion = event.occasion
+        start, remark = self.at(occasion.start)
+        end = self._end(occasion.start, start, event.length) if event.length else start
+        early, late = (self.at(m)[0] if m else None for m in (occasion.earliest, occasion.latest))
+        offset = (start.date() - self.day0).days
+        study_day = offset + 1 if offset >= 0 else offset
+        notes = (*event.notes, *((remark,) if remark else ()))
+        return Row(event, protocol_day(offset, zero), study_day, start, end, early, late, notes)
+
+    def at(self, moment: Moment) -> tuple[dt.datetime, str | None]:
+        """The local time of a moment, and what the clocks did to it."""
+        try:
+            date = self.day0 + dt.timedelta(days=moment.day)
+        except OverflowError:
+            raise InvalidInput("NK406", f"day {moment.day} from {self.day0} is no date", help="another day 0") from None
+        local, remark = _existing(dt.datetime.combine(date, moment.clock or self.clock), self.tz)
+        return self.elapse(local, moment.minutes), remark
+
+    def elapse(self, start: dt.datetime, minutes: Decimal) -> dt.datetime:
+        """`start` and so many elapsed minutes: the sum is taken in UTC, where no clock changes."""
+        later = start.astimezone(dt.UTC) + dt.timedelta(seconds=float(minutes * 60))
+        return later.astimezone(self.tz)
+
+    def _end(self, moment: Moment, start: dt.datetime, length: Duration) -> dt.datetime:
+        if length.elapsed:
+            return self.elapse(start, length.minutes)
+        wall = start.replace(tzinfo=None)
+        if length.unit in ("d", "wk"):
+            wall += dt.timedelta(days=length.days)
+        else:
+            wall = wall.replace(**dict(zip(("year", "month", "day"), add_months(wall.date(), length.months), strict=True)))
+        return _existing(wall, self.tz)[0]
+
+
+def add_months(date: dt.date, months: int) -> tuple[int, int, int]:
+    """Year, month and day so many calendar months later, on the month's last day where it is shorter.
+
+    >>> add_months(dt.date(2026, 1, 31), 1), add_months(dt.date(2024, 2, 29), 48)
+    ((2026, 2, 28), (2028, 2, 29))
+    """
+    year, month = divmod(date.year * 12 + date.month - 1 + months, 12)
+    return year, month + 1, min(date.day, month_lengths.monthrange(year, month + 1)[1])
+
+
+def _existing(wall: dt.datetime, tz: ZoneInfo) -> tuple[dt.datetime, str | None]:
+    """A wall-clock time as an instant: skipped times move on by the gap, repeated ones are the first."""
+    local = wall.replace(tzinfo=tz)
+    there_and_back = local.astimezone(dt.UTC).astimezone(tz)
+    if there_and_back.replace(tzinfo=None) != wall:
+        return there_and_back, f"{wall:%H:%M} does not exist on this day (the clocks change): moved to {there_and_back:%H:%M}"
+    if local.utcoffset() != local.replace(fold=1).utcoffset():
+        return local, f"{wall:%H:%M} occurs twice on this day (the clocks change): the first is meant"
+    return local, None

@@ -1,0 +1,161 @@
+"""Arm × patient → Schedule: every planned line becomes single doses, every assessment single rows, still dateless."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from nksim.patient import Patient
+from nksim.protocol.choice import Choice
+from nksim.protocol.facts import Basis, Fact, weakest
+from nksim.protocol.model import Administration, Assessment
+from nksim.schedule.dosing import Dose, dose_of
+from nksim.schedule.timing import Moment, Occasion, Occasions, chosen_occasions, occasions, offset_of
+from nksim.protocol.times import Days, Recurrence
+from nksim.units import Duration
+
+ANCHOR_CLOCK = dt.time(10, 0)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One dose or assessment of a schedule.
+
+    `length` is the planned duration or follow-up (None: a moment); amount and unit are None for assessments;
+    `facts` are the facts that the row rests on, by their short names.
+    """
+
+    kind: Literal["dose", "assessment"]
+    phase: str
+    line: str
+    what: str
+    occasion: Occasion
+    length: Duration | None
+    route: str | None
+    dose: Dose | None
+    facts: tuple[tuple[str, Fact[Any]], ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def amount(self) -> Decimal | None:
+        """Amount in `unit`, None for an assessment."""
+        return self.dose.amount if self.dose else None
+
+    @property
+    def basis(self) -> Basis:
+        """The weakest basis among the facts of the row."""
+        return weakest(*(fact for _, fact in self.facts))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which of the row's facts are assumed, derived or set by the user, then its remarks."""
+        marked: dict[str, list[str]] = {"assumed": [], "derived": [], "set by the user": []}
+        for name, fact in self.facts:
+            stand = "set by the user" if fact.chosen.setting else fact.chosen.basis
+            if stand in marked:
+                marked[stand].append(name.replace("_", " "))
+        return (*(f"{stand}: {', '.join(names)}" for stand, names in marked.items() if names), *self.remarks)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All resolved doses and assessments of one patient, in the order of the protocol file.
+
+    The calendar places these events on dates; the simulator turns the same events into its own.
+    """
+
+    choice: Choice
+    patient: Patient
+    anchor_clock: dt.time
+    events: tuple[Event, ...]
+    unplaced: tuple[str, ...]
+
+    @property
+    def doses(self) -> tuple[Event, ...]:
+        """The administrations alone."""
+        return tuple(e for e in self.events if e.kind == "dose")
+
+
+def anchor_line(choice: Choice) -> str:
+    """The line whose first dose is the anchor."""
+    anchor = choice.protocol.numbering.anchor.value
+    assert anchor is not None
+    return anchor.line
+
+
+def timed(choice: Choice) -> Occasions:
+    """Occasions of every line of the chosen arm; they are the same for every patient."""
+    return occasions(choice.arm, choice.protocol.numbering, anchor_line(choice))
+
+
+def expand(choice: Choice, patient: Patient, *, anchor_clock: dt.time = ANCHOR_CLOCK) -> Schedule:
+    """The schedule of a patient.
+
+    `choice` must be answered (`Choice.answered`). Raises `InvalidInput` NK405 where the dose needs a body size that
+    is not given, and what the dose rules raise.
+
+    >>> from nksim.protocol.catalog import load
+    >>> from nksim.protocol.choice import choose
+    >>> c = choose(load("jk500"), settings=(("cells.dose", "1e7 cells/kg"), ("cells.days", "0")))
+    >>> s = expand(c, Patient(weight="20 kg", height="110 cm"))
+    >>> [(e.line, e.occasion.start.day, e.amount) for e in s.doses][0]
+    ('cy', -7, Decimal('1200.0'))
+    """
+    found = timed(choice)
+    frame = (("numbering", choice.protocol.numbering.zero), ("anchor", choice.protocol.numbering.anchor))
+    events: list[Event] = []
+    for phase in choice.arm.phases:
+        for line in phase.give:
+            events += [_dose_event(choice, phase.phase, line, o, patient, frame) for o in found[line.id]]
+    unplaced: list[str] = []
+    for item in choice.arm.assess:
+        placed, missing = _assessed(choice, item, found, frame)
+        events += placed
+        unplaced += missing
+    return Schedule(choice, patient, anchor_clock, tuple(events), tuple(unplaced))
+
+
+def _dose_event(choice: Choice, phase: str, line: Administration, occasion: Occasion, patient: Patient,
+                frame: tuple[tuple[str, Fact[Any]], ...]) -> Event:
+    dose = dose_of(line, occasion.number, patient, choice.protocol.body)
+    own = (("days" if line.days else "timing", line.timing), ("at", line.at), ("over", line.over), ("route", line.route))
+    facts = (*dose.facts, *((n, f) for n, f in own if f is not None), *frame)
+    length = line.over.chosen.value if line.over else None
+    remarks = _reading_remarks(line)
+    return Event("dose", phase, line.id, line.product, occasion, length, line.route.chosen.value, dose, facts, remarks)
+
+
+def _reading_remarks(line: Administration) -> tuple[str, ...]:
+    """How a printed token was read, where the file keeps it, and the line's own note."""
+    fact = line.dose if line.dose.chosen.setting is None else None
+    read = (f"printed {fact.printed!r}",) if fact is not None and fact.printed else ()
+    return (*read, *((line.note,) if line.note else ()))
+
+
+def _assessed(choice: Choice, item: Assessment, found: Occasions,
+              frame: tuple[tuple[str, Fact[Any]], ...]) -> tuple[list[Event], list[str]]:
+    """Rows of one assessment, and what cannot be placed because the file does not know it."""
+    own = (("days", item.days), ("from", item.start), ("for", item.length))
+    facts = (*((n, f) for n, f in own if f is not None and f.chosen.basis != "unknown"), *frame)
+    unknown = [f"{item.id}.{n} is unknown: {f.ask}" for n, f in own if f is not None and f.chosen.basis == "unknown"]
+    what = item.what + (f" ({item.lineage})" if item.lineage and item.lineage not in item.what else "")
+    rows: list[Occasion] = []
+    length: Duration | None = None
+    if item.start is not None and item.length is not None:
+        length = item.length.chosen.value
+        if item.start.chosen.value is not None and length is not None:
+            rows = list(chosen_occasions(found, item.start.chosen.value))
+            rows = [Occasion(i, len(rows), o.start) for i, o in enumerate(rows, 1)]
+    elif item.days is not None and item.days.chosen.value is not None:
+        rows = _on_days(choice, item.days.chosen.value)
+    events = [Event("assessment", "assessment", item.id, what, o, length, None, None, facts,
+                    (*unknown, *((item.note,) if item.note else ()))) for o in rows]  # fmt: skip
+    return events, unknown if not rows else []
+
+
+def _on_days(choice: Choice, days: Days | Recurrence) -> list[Occasion]:
+    zero = bool(choice.protocol.numbering.zero.value)
+    offsets = days.offsets() if isinstance(days, Recurrence) else tuple(offset_of(d, zero) for d in days.days)
+    return [Occasion(i, len(offsets), Moment(day)) for i, day in enumerate(offsets, 1)]

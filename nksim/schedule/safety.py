@@ -1,0 +1,124 @@
+"""Checks of a schedule that need no model: plain findings, each with a code, that travel with every output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from nksim.errors import InvalidInput
+from nksim.protocol.doses import DoseChoice, DoseRule
+from nksim.protocol.drugs import Drug, drugs
+from nksim.protocol.model import Administration
+from nksim.schedule.dosing import grouped, quantity_in_words
+from nksim.schedule.expansion import Event, Schedule, anchor_line
+from nksim.units import Quantity
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at before the calendar is used."""
+
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"warning[{self.code}]: {self.message}"
+
+
+def findings(schedule: Schedule) -> tuple[Finding, ...]:
+    """Everything that the checks find in a schedule, in a fixed order.
+
+    Raises `InvalidInput` NK310 for a dose that no protocol gives: it is a slip, not a choice.
+    """
+    found: list[Finding] = []
+    for line in schedule.choice.arm.lines:
+        events = [e for e in schedule.doses if e.line == line.id]
+        found += _drug_range(line)
+        found += _most_per_dose(line, events)
+        found += _restated(line, events, schedule)
+        found += _registered_range(line)
+        found += _count(line, events)
+    found += _conditioning_after_cells(schedule)
+    found += _outside_population(schedule)
+    return tuple(found)
+
+
+def _quantities(line: Administration) -> list[Quantity]:
+    rule = line.dose.chosen.value
+    return [d for case in rule.cases for d in case.doses] if isinstance(rule, DoseRule) else []
+
+
+def _in_range(dose: Quantity, choice: DoseChoice) -> bool:
+    low, high, own = choice.low.canonical(), choice.high.canonical(), dose.canonical()
+    return low.number <= own.number <= high.number
+
+
+def _drug_range(line: Administration) -> Iterator[Finding]:
+    drug: Drug | None = drugs().get(line.product)
+    for dose in _quantities(line) if drug else ():
+        assert drug is not None
+        own = dose.canonical()
+        limit = drug.refuse_from.canonical() if drug.refuse_from else None
+        if limit and (own.unit, own.per) == (limit.unit, limit.per) and own.number >= limit.number:
+            raise InvalidInput("NK310", f"{line.id}: {quantity_in_words(dose)} of {line.product} is a dose that harms",
+                               help=f"refused from {quantity_in_words(limit)} ({drug.source})")
+        same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
+        usual = " or ".join(f"{quantity_in_words(r.low)} to {quantity_in_words(r.high)}" for r in drug.ranges)
+        if not same:
+            yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {quantity_in_words(dose)}; usual: {usual}")
+        elif not any(_in_range(dose, r) for r in same):
+            yield Finding("NK312", f"{line.id}: {quantity_in_words(dose)} of {line.product} is outside the range of {usual}")
+
+
+def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
+    drug = drugs().get(line.product)
+    most = drug.most_per_dose.canonical() if drug and drug.most_per_dose else None
+    over = [e for e in events if most and e.dose and e.dose.unit == most.unit and e.dose.amount > most.number]
+    if over and most:
+        yield Finding("NK313", f"{line.id}: {grouped(over[0].amount or Decimal(0))} {most.unit} in one dose is above "
+                      f"{grouped(most.number)} {most.unit}")
+
+
+def _restated(line: Administration, events: list[Event], schedule: Schedule) -> Iterator[Finding]:
+    """A flat dose that the registration also gives per kg must agree for this weight."""
+    again = line.restated.chosen.value if line.restated else None
+    weight = schedule.patient.weight_kg
+    if again is None or not events or weight is None or again.low.per != "kg":
+        return
+    low, high = (q.canonical().number * Decimal(repr(weight)) for q in (again.low, again.high))
+    amount = events[0].amount or Decimal(0)
+    if not low <= amount <= high:
+        yield Finding("NK314", f"{line.id}: {grouped(amount)} cells is {grouped(amount / Decimal(repr(weight)))} cells/kg at "
+                      f"{weight:g} kg, but the registration also says {quantity_in_words(again.low)} to {quantity_in_words(again.high)}")
+
+
+def _registered_range(line: Administration) -> Iterator[Finding]:
+    registered = line.dose.value
+    if isinstance(registered, DoseChoice) and line.dose.use is not None:
+        for dose in _quantities(line):
+            if not registered.holds(dose):
+                yield Finding("NK315", f"{line.id}: {quantity_in_words(dose)} is outside the registered {line.dose.text}")
+
+
+def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:
+    planned = line.count.chosen.value if line.count else None
+    if planned is not None and len(events) != planned:
+        yield Finding("NK316", f"{line.id}: {len(events)} doses are planned, the registration has {planned}")
+
+
+def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
+    cells = [e for e in schedule.doses if e.line == anchor_line(schedule.choice)]
+    start = cells[0].occasion.start.from_anchor_d(schedule.anchor_clock)
+    late = sorted({e.line for e in schedule.doses if e.phase == "conditioning"
+                   and e.occasion.start.from_anchor_d(schedule.anchor_clock) >= start})  # fmt: skip
+    if late:
+        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}")
+
+
+def _outside_population(schedule: Schedule) -> Iterator[Finding]:
+    low, high = schedule.choice.protocol.population.age
+    age = schedule.patient.age_y
+    # Trials count age in completed years: someone of 18.9 years belongs to a trial of 0 to 18 years.
+    if age is not None and not low <= age < high + 1:
+        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {low:g} to {high:g} years")

@@ -1,0 +1,1 @@
+"""Protocol files shipped with nksim, one YAML per registered trial."""
