@@ -63,7 +63,7 @@ def _excerpt(place: Place, most: int = 100) -> list[str]:
     pad = display_width(shown[: start - cut])
     carets = max(1, display_width(shown[start - cut : start - cut + place.length]))
     number = str(place.line)
-    return [f"  {number:>3} | {shown}", f"  {'':>3} | {'' :>{pad}}{'^' * carets}"]
+    return [f"  {number:>3} | {shown}", f"  {'':>3} | {'':>{pad}}{'^' * carets}"]
 
 
 def display_width(text: str) -> int:
@@ -86,8 +86,9 @@ class NksimError(Exception):
 
     exit_code = 1
 
-    def __init__(self, code: str | Iterable[Fault], message: str = "", *, help: str | None = None,
-                 place: Place | None = None) -> None:
+    def __init__(
+        self, code: str | Iterable[Fault], message: str = "", *, help: str | None = None, place: Place | None = None
+    ) -> None:
         given = (Fault(code, message, place, help),) if isinstance(code, str) else tuple(code)
         self.faults: tuple[Fault, ...] = tuple(sorted(given, key=lambda f: (f.place or Place(""), f.code)))
         super().__init__("\n".join(str(f) for f in self.faults))

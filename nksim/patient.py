@@ -12,8 +12,13 @@ from nksim.errors import Fault, InvalidInput, Misread, Place, shorten
 from nksim.units import convert, number, plain, quantity
 
 # Beyond these the number is a slip (grams, pounds, metres, a lost decimal point), not a body.
-PLAUSIBLE = {"weight": (0.4, 350.0, "kg"), "height": (25.0, 250.0, "cm"), "age": (0.0, 120.0, "y"),
-             "creatinine": (5.0, 2500.0, "umol/L"), "BMI": (7.0, 100.0, "kg/m²")}
+PLAUSIBLE = {
+    "weight": (0.4, 350.0, "kg"),
+    "height": (25.0, 250.0, "cm"),
+    "age": (0.0, 120.0, "y"),
+    "creatinine": (5.0, 2500.0, "umol/L"),
+    "BMI": (7.0, 100.0, "kg/m²"),
+}
 ID_PATTERN = re.compile(r"[^\W_][\w.\-]{0,63}")
 UMOL_PER_MG_DL = 88.4
 
@@ -37,9 +42,17 @@ class Patient:
     sex: str | None
     creatinine_umol_l: float | None
 
-    def __init__(self, *, weight: str | float | None = None, height: str | float | None = None,
-                 age: str | float | None = None, sex: str | None = None, creatinine: str | float | None = None,
-                 id: str = "P001", place: Place | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        weight: str | float | None = None,
+        height: str | float | None = None,
+        age: str | float | None = None,
+        sex: str | None = None,
+        creatinine: str | float | None = None,
+        id: str = "P001",
+        place: Place | None = None,
+    ) -> None:
         faults: list[Fault] = []
         given = {"weight": weight, "height": height, "age": age, "creatinine": creatinine}
         read: dict[str, float | None] = {}
@@ -49,17 +62,30 @@ class Patient:
             except Misread as error:
                 faults.append(Fault(error.code, f"patient {shorten(id)}: {error.message}", place, error.help))
         if not ID_PATTERN.fullmatch(id):
-            faults.append(Fault("NK404", f"patient id {shorten(id)} is not usable", place,
-                                "letters, digits, . _ - and at most 64 characters"))
+            faults.append(
+                Fault(
+                    "NK404",
+                    f"patient id {shorten(id)} is not usable",
+                    place,
+                    "letters, digits, . _ - and at most 64 characters",
+                )
+            )
         if sex is not None and sex not in ("F", "M"):
-            faults.append(Fault("NK403", f"patient {shorten(id)}: sex {shorten(sex)} is not known", place,
-                                "write F or M"))
+            faults.append(
+                Fault("NK403", f"patient {shorten(id)}: sex {shorten(sex)} is not known", place, "write F or M")
+            )
         if read.get("weight") and read.get("height"):
             bmi = read["weight"] / (read["height"] / 100) ** 2  # type: ignore[operator]
             if not PLAUSIBLE["BMI"][0] <= bmi <= PLAUSIBLE["BMI"][1]:
-                faults.append(Fault("NK402", f"patient {shorten(id)}: weight {read['weight']:g} kg with height "
-                                    f"{read['height']:g} cm is not plausible (BMI {bmi:.1f})", place,
-                                    "are both in kg and cm?"))
+                faults.append(
+                    Fault(
+                        "NK402",
+                        f"patient {shorten(id)}: weight {read['weight']:g} kg with height "
+                        f"{read['height']:g} cm is not plausible (BMI {bmi:.1f})",
+                        place,
+                        "are both in kg and cm?",
+                    )
+                )
         if faults:
             raise InvalidInput(faults)
         values = (id, read["weight"], read["height"], read["age"], sex, read["creatinine"])
@@ -101,8 +127,9 @@ class Patient:
 
     def _known(self, name: str, value: float | None, option: str) -> float:
         if value is None:
-            raise InvalidInput("NK405", f"patient {self.id}: the {name} is needed for this dose and is not given",
-                               help=f"add {option}")
+            raise InvalidInput(
+                "NK405", f"patient {self.id}: the {name} is needed for this dose and is not given", help=f"add {option}"
+            )
         return value
 
 
@@ -118,8 +145,11 @@ def _measure(name: str, raw: str | float) -> float:
             measured = quantity(spelled)
             value = float(convert(measured.number, measured.unit, unit))
     except Misread as error:
-        raise Misread("NK401", f"{name} {shorten(text)} cannot be read: {error.message}",
-                      help=error.help or f"write for example {low:g} {unit}") from None
+        raise Misread(
+            "NK401",
+            f"{name} {shorten(text)} cannot be read: {error.message}",
+            help=error.help or f"write for example {low:g} {unit}",
+        ) from None
     if not low <= value <= high or (name == "weight" and value == 0):
         raise Misread("NK402", f"{name} {shorten(text)} is not plausible", help=f"between {low:g} and {high:g} {unit}")
     return value
@@ -164,7 +194,16 @@ def boyd(height_cm: float, weight_kg: float) -> float:
 
 
 BSA_FORMULAS: dict[str, Callable[[float, float], float]] = {
-    "mosteller": mosteller, "dubois": dubois, "haycock": haycock, "gehan-george": gehan_george, "boyd": boyd,
+    "mosteller": mosteller,
+    "dubois": dubois,
+    "haycock": haycock,
+    "gehan-george": gehan_george,
+    "boyd": boyd,
 }
-BSA_NAMES = {"mosteller": "Mosteller", "dubois": "DuBois", "haycock": "Haycock", "gehan-george": "Gehan-George",
-             "boyd": "Boyd"}
+BSA_NAMES = {
+    "mosteller": "Mosteller",
+    "dubois": "DuBois",
+    "haycock": "Haycock",
+    "gehan-george": "Gehan-George",
+    "boyd": "Boyd",
+}

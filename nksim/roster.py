@@ -45,7 +45,9 @@ def read_roster(path: str | Path) -> Roster:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UnreadableInput("NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path") from None
+        raise UnreadableInput(
+            "NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path"
+        ) from None
     return parse_roster(data, str(path))
 
 
@@ -65,8 +67,14 @@ def parse_roster(data: bytes, file: str) -> Roster:
     for number, fields in records:
         place = Place(file, number)
         if len(fields) != len(names):
-            faults.append(Fault("NK112", f"{len(fields)} fields where the header has {len(names)}", place,
-                                "one field for each column"))
+            faults.append(
+                Fault(
+                    "NK112",
+                    f"{len(fields)} fields where the header has {len(names)}",
+                    place,
+                    "one field for each column",
+                )
+            )
             continue
         row = {n: f.strip() for n, f in zip(names, fields, strict=True)}
         try:
@@ -74,8 +82,14 @@ def parse_roster(data: bytes, file: str) -> Roster:
         except NksimError as error:
             faults += error.faults
         if row["id"] in first_line:
-            faults.append(Fault("NK113", f"duplicate patient id {shorten(row['id'])}, first on line {first_line[row['id']]}",
-                                place, "one row for each patient"))
+            faults.append(
+                Fault(
+                    "NK113",
+                    f"duplicate patient id {shorten(row['id'])}, first on line {first_line[row['id']]}",
+                    place,
+                    "one row for each patient",
+                )
+            )
         first_line.setdefault(row["id"], number)
     if not faults and not entries:
         faults.append(Fault("NK102", "the file has no patients", Place(file), "add a row below the header"))
@@ -93,8 +107,9 @@ def _decoded(data: bytes, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InvalidInput("NK101", f"byte {error.start} is not UTF-8", place=Place(file, line),
-                           help="save it as CSV in UTF-8") from None
+        raise InvalidInput(
+            "NK101", f"byte {error.start} is not UTF-8", place=Place(file, line), help="save it as CSV in UTF-8"
+        ) from None
 
 
 def _records(text: str, file: str) -> list[tuple[int, list[str]]]:
@@ -108,11 +123,17 @@ def _records(text: str, file: str) -> list[tuple[int, list[str]]]:
                 found.append((start, fields))
             start = reader.line_num + 1
             if len(found) > MOST_PATIENTS:
-                raise InvalidInput("NK114", f"more than {MOST_PATIENTS} patients", place=Place(file), help="split the file")
+                raise InvalidInput(
+                    "NK114", f"more than {MOST_PATIENTS} patients", place=Place(file), help="split the file"
+                )
     except csv.Error as error:
         long = " too long" if "field larger" in str(error) else ""
-        raise InvalidInput("NK111", f"a field is{long or ' not CSV'}: {error}", place=Place(file, start),
-                           help="fields are short text, in double quotes where they hold a comma") from None
+        raise InvalidInput(
+            "NK111",
+            f"a field is{long or ' not CSV'}: {error}",
+            place=Place(file, start),
+            help="fields are short text, in double quotes where they hold a comma",
+        ) from None
     if not found:
         raise InvalidInput("NK102", "the file is empty", place=Place(file), help="begin with a header: id,weight_kg,…")
     return found
@@ -122,16 +143,30 @@ def _check_header(names: list[str], place: Place) -> None:
     faults: list[Fault] = []
     if len(names) == 1 and re.search(r"[;\t|]", names[0]):
         separator = re.search(r"[;\t|]", names[0])
-        faults.append(Fault("NK110", f"the columns are separated by {shorten(separator[0] if separator else '')}", place,
-                            "save the file with commas"))
+        faults.append(
+            Fault(
+                "NK110",
+                f"the columns are separated by {shorten(separator[0] if separator else '')}",
+                place,
+                "save the file with commas",
+            )
+        )
     else:
         missing = [n for n in NEEDED if n not in names]
         for name in missing:
             near = difflib.get_close_matches(name, [n for n in names if n not in COLUMNS], n=1)
-            faults.append(Fault("NK110", f"column {name} is missing", place,
-                                f"is it {shorten(near[0])}?" if near else f"columns: {', '.join(COLUMNS)}"))
-        faults += [Fault("NK110", f"column {shorten(n)} stands twice", place, "keep one")
-                   for n in sorted({n for n in names if names.count(n) > 1})]
+            faults.append(
+                Fault(
+                    "NK110",
+                    f"column {name} is missing",
+                    place,
+                    f"is it {shorten(near[0])}?" if near else f"columns: {', '.join(COLUMNS)}",
+                )
+            )
+        faults += [
+            Fault("NK110", f"column {shorten(n)} stands twice", place, "keep one")
+            for n in sorted({n for n in names if names.count(n) > 1})
+        ]
         if {"age_y", "birth_date"} <= set(names):
             faults.append(Fault("NK110", "columns age_y and birth_date are both there", place, "keep one"))
     if faults:
@@ -153,8 +188,15 @@ def _entry(row: dict[str, str], place: Place) -> Entry:
     except NksimError as error:
         faults += [Fault(f.code, f.message, place, f.help) for f in error.faults]
     try:
-        found = Patient(id=patient, weight=given["weight_kg"], height=given["height_cm"], age=age, sex=given["sex"],
-                        creatinine=given["creatinine_umol_l"], place=place)
+        found = Patient(
+            id=patient,
+            weight=given["weight_kg"],
+            height=given["height_cm"],
+            age=age,
+            sex=given["sex"],
+            creatinine=given["creatinine_umol_l"],
+            place=place,
+        )
     except NksimError as error:
         faults += error.faults
     if faults:
@@ -168,13 +210,17 @@ def _date(text: str, column: str, patient: str) -> dt.date:
             return dt.date.fromisoformat(text)
     except ValueError:
         pass
-    raise InvalidInput("NK406", f"patient {shorten(patient)}: {column} {shorten(text)} is not a date", help="write YYYY-MM-DD")
+    raise InvalidInput(
+        "NK406", f"patient {shorten(patient)}: {column} {shorten(text)} is not a date", help="write YYYY-MM-DD"
+    )
 
 
 def _age_on(birth: dt.date, day0: str | None, patient: str) -> str:
     """Age in years on day 0, to a hundredth."""
     if day0 is None:
-        raise InvalidInput("NK403", f"patient {shorten(patient)}: birth_date needs day0 in the same row", help="give age_y")
+        raise InvalidInput(
+            "NK403", f"patient {shorten(patient)}: birth_date needs day0 in the same row", help="give age_y"
+        )
     days = (dt.date.fromisoformat(day0) - birth).days
     if days < 0:
         raise InvalidInput("NK403", f"patient {shorten(patient)} is born after day 0", help="check birth_date and day0")

@@ -34,9 +34,22 @@ _UNITS: dict[str, tuple[str, Decimal]] = {
     "cell": ("cells", Decimal(1)),
     "umol/L": ("umol/L", Decimal(1)),
 }
-DIMENSIONS = {"mg": "drug mass", "g": "drug mass", "mcg": "drug mass", "ng": "drug mass", "IU": "activity",
-              "Gy": "radiation", "cGy": "radiation", "cells": "cells", "kg": "body weight", "cm": "body height",
-              "m^2": "body surface", "mL": "volume", "%": "percent", "umol/L": "creatinine"}
+DIMENSIONS = {
+    "mg": "drug mass",
+    "g": "drug mass",
+    "mcg": "drug mass",
+    "ng": "drug mass",
+    "IU": "activity",
+    "Gy": "radiation",
+    "cGy": "radiation",
+    "cells": "cells",
+    "kg": "body weight",
+    "cm": "body height",
+    "m^2": "body surface",
+    "mL": "volume",
+    "%": "percent",
+    "umol/L": "creatinine",
+}
 CANONICAL = {"drug mass": "mg", "activity": "IU", "radiation": "Gy", "cells": "cells"}
 _REFUSED = {
     "U": "write IU (or WU for 10^4 IU): U is an enzyme unit elsewhere",
@@ -86,8 +99,11 @@ class Quantity:
         return Quantity(convert(self.number, self.unit, unit), unit, self.per, self.per_day)
 
     def __str__(self) -> str:
+        """For the eye: thousands separated, cells in E-notation."""
         per = f"/{self.per.replace('^2', '²')}" if self.per else ""
-        return f"{plain(self.number)} {self.unit}{per}"
+        if self.unit == "cells":
+            return f"{self.number.normalize():E}".replace("E+", "E") + f" cells{per}"
+        return f"{grouped(self.number)} {self.unit}{per}"
 
 
 @dataclass(frozen=True)
@@ -156,16 +172,20 @@ def number(text: str) -> Decimal:
     """
     text = normalise(text)
     if "," in text:
-        raise Misread("NK211", f"comma in the number {shorten(text)}: thousands or decimals?",
-                      help="write 1000 or 1.5, without a comma")
+        raise Misread(
+            "NK211",
+            f"comma in the number {shorten(text)}: thousands or decimals?",
+            help="write 1000 or 1.5, without a comma",
+        )
     if not re.fullmatch(_NUMBER, text):
         raise Misread("NK210", f"{shorten(text)} is not a number", help="write for example 60, 0.5 or 1e9")
     if re.match(r"[+-]?0\d", text):
         raise Misread("NK210", f"leading zero in {shorten(text)}", help="write the number without it")
     value = Decimal(text)
     if abs(value) > LARGEST_NUMBER:
-        raise Misread("NK213", f"{shorten(text)} is not a finite number that a dose could be",
-                      help=f"at most {LARGEST_NUMBER:e}")
+        raise Misread(
+            "NK213", f"{shorten(text)} is not a finite number that a dose could be", help=f"at most {LARGEST_NUMBER:e}"
+        )
     return value
 
 
@@ -194,7 +214,7 @@ def quantity_range(text: str) -> tuple[Quantity, Quantity]:
     """`a..b unit` or `a-b unit`, low end first.
 
     >>> low, high = quantity_range("5e8..1e9 cells"); str(low), str(high)
-    ('500000000 cells', '1000000000 cells')
+    ('5E8 cells', '1E9 cells')
     """
     match = re.fullmatch(rf"({_NUMBER}) ?(?:\.\.|-) ?({_NUMBER}) ?(.*)", normalise(text))
     if not match:
@@ -202,8 +222,11 @@ def quantity_range(text: str) -> tuple[Quantity, Quantity]:
     low = _with_unit(number(match[1]), match[3], text)
     high = _with_unit(number(match[2]), match[3], text)
     if low.number > high.number:
-        raise Misread("NK205", f"range {shorten(text)} runs backwards: its min is above its max",
-                      help=f"write {match[2]}..{match[1]} {match[3]}")
+        raise Misread(
+            "NK205",
+            f"range {shorten(text)} runs backwards: its min is above its max",
+            help=f"write {match[2]}..{match[1]} {match[3]}",
+        )
     return low, high
 
 
@@ -236,8 +259,11 @@ def _unit(name: str, text: str) -> tuple[str, Decimal]:
     if name in _UNITS:
         return _UNITS[name]
     if name in _REFUSED:
-        raise Misread("NK212", f"unit {shorten(name)} in {shorten(text)} is not in the range of units nksim reads",
-                      help=_REFUSED[name])
+        raise Misread(
+            "NK212",
+            f"unit {shorten(name)} in {shorten(text)} is not in the range of units nksim reads",
+            help=_REFUSED[name],
+        )
     raise Misread("NK212", f"unknown unit {shorten(name)} in {shorten(text)}", help=_suggest(name))
 
 
@@ -257,7 +283,9 @@ def duration(text: str) -> Duration:
     """
     value, unit = split_number(normalise(text))
     if unit not in ("min", "h", "d", "wk", "mo", "y"):
-        raise Misread("NK214", f"{shorten(text)} is not a duration", help="write it with min, h, d, wk, mo or y: 30 min")
+        raise Misread(
+            "NK214", f"{shorten(text)} is not a duration", help="write it with min, h, d, wk, mo or y: 30 min"
+        )
     length = number(value)
     if length < 0:
         raise Misread("NK214", f"duration {shorten(text)} is negative", help="write before: or after: instead")
@@ -276,6 +304,17 @@ def plain(value: Decimal) -> str:
     ('1000000000', '0.5')
     """
     text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def grouped(value: Decimal) -> str:
+    """A number for the eye: thousands separated, six significant digits or all whole ones, no trailing zeros.
+
+    >>> grouped(Decimal("1200.00")), grouped(Decimal("19.543398999805233")), grouped(Decimal("781735.9"))
+    ('1,200', '19.5434', '781,736')
+    """
+    decimals = max(0, 5 - value.adjusted()) if value else 0
+    text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -35,5 +35,8 @@ def load(id_or_path: str) -> Protocol:
     if id_or_path.endswith((".yaml", ".yml")) or "/" in id_or_path or Path(id_or_path).exists():
         return read_protocol(id_or_path)
     near = difflib.get_close_matches(id_or_path, catalog(), n=1)
-    raise UsageError("NK503", f"no protocol {shorten(id_or_path)} in the catalogue",
-                     help=f"did you mean {near[0]}?" if near else f"one of {', '.join(catalog())}, or a path ending in .yaml")
+    raise UsageError(
+        "NK503",
+        f"no protocol {shorten(id_or_path)} in the catalogue",
+        help=f"did you mean {near[0]}?" if near else f"one of {', '.join(catalog())}, or a path ending in .yaml",
+    )

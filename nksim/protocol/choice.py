@@ -64,13 +64,23 @@ class Choice:
                 continue
             value, chosen = fact.chosen.value, fact.chosen
             if isinstance(value, DoseChoice):
-                yield Fault("NK501", f"{path} is a choice within {fact.text}: which dose is given?",
-                            help=f'answer with --set {path}="<number> {value.low.unit}"')
+                yield Fault(
+                    "NK501",
+                    f"{path} is a choice within {fact.text}: which dose is given?",
+                    help=f'answer with --set {path}="<number> {value.low.unit}"',
+                )
             elif chosen.basis == "unknown":
-                yield Fault("NK501", f"{path} is unknown: {chosen.ask}", help=f'answer with --set {path}="{_example(path, chosen)}"')
+                yield Fault(
+                    "NK501",
+                    f"{path} is unknown: {chosen.ask}",
+                    help=f'answer with --set {path}="{_example(path, chosen)}"',
+                )
             elif chosen.basis == "assumed" and needed == "doses and days" and not accept_assumed:
-                yield Fault("NK502", f"{path} is assumed to be {chosen.text}: {chosen.why}",
-                            help=f'accept what the file assumes with --assume, or answer with --set {path}="…"')
+                yield Fault(
+                    "NK502",
+                    f"{path} is assumed to be {chosen.text}: {chosen.why}",
+                    help=f'accept what the file assumes with --assume, or answer with --set {path}="…"',
+                )
 
     def _needed(self, path: str) -> str:
         """What a fact is needed for: doses and days of lines, the frame of the calendar, or nothing."""
@@ -89,17 +99,22 @@ def _example(path: str, fact: Fact[Any]) -> str:
 def facts_of(protocol: Protocol, arm_name: str) -> Iterator[tuple[str, Fact[Any]]]:
     """Facts of one arm and of the protocol around it, by user path: `cells.dose`, `dlt.from`, `body.bsa`."""
     arm = protocol.arms[arm_name]
-    for head, record in (("numbering", protocol.numbering), ("body", protocol.body),
-                         *((line.id, line) for line in arm.lines), *((a.id, a) for a in arm.assess),
-                         *((("escalation", protocol.escalation),) if protocol.escalation else ())):
+    for head, record in (
+        ("numbering", protocol.numbering),
+        ("body", protocol.body),
+        *((line.id, line) for line in arm.lines),
+        *((a.id, a) for a in arm.assess),
+        *((("escalation", protocol.escalation),) if protocol.escalation else ()),
+    ):
         for name, field in type(record).model_fields.items():
             value = getattr(record, name)
             if isinstance(value, Fact):
                 yield f"{head}.{field.alias or name}", value
 
 
-def choose(protocol: Protocol, *, arm: str | None = None, level: int | None = None,
-           settings: tuple[tuple[str, str], ...] = ()) -> Choice:
+def choose(
+    protocol: Protocol, *, arm: str | None = None, level: int | None = None, settings: tuple[tuple[str, str], ...] = ()
+) -> Choice:
     """An arm (the only one, or the one named) and level of a protocol, with the user's settings applied.
 
     Raises `UsageError` NK504 (arm), NK505 (level), NK506 (path), or `InvalidInput` for a value that is not one.
@@ -139,8 +154,11 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     if not found:
         heads = sorted({p.split(".")[0] for a in protocol.arms for p, _ in facts_of(protocol, a)})
         near = difflib.get_close_matches(head, heads, n=1)
-        raise UsageError("NK506", f"{protocol.id} has nothing called {shorten(head)}",
-                         help=f"did you mean {near[0]}.{field}?" if near else f"one of {', '.join(heads)}")
+        raise UsageError(
+            "NK506",
+            f"{protocol.id} has nothing called {shorten(head)}",
+            help=f"did you mean {near[0]}.{field}?" if near else f"one of {', '.join(heads)}",
+        )
     return protocol.model_copy(update={"arms": arms})
 
 
@@ -155,8 +173,11 @@ def _with(record: Record, field: str, path: str, text: str) -> Record:
     if name is None or not _is_fact(record, name):
         known = [f.alias or n for n, f in fields.items() if _is_fact(record, n)]
         near = difflib.get_close_matches(field, known, n=1)
-        raise UsageError("NK506", f"{shorten(path)} is not a fact that can be set",
-                         help=f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}")
+        raise UsageError(
+            "NK506",
+            f"{shorten(path)} is not a fact that can be set",
+            help=f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}",
+        )
     values = {(f.alias or n): getattr(record, n) for n, f in fields.items()}
     if field in _TIMINGS and isinstance(record, Administration):
         values.update(dict.fromkeys(_TIMINGS))
@@ -168,7 +189,9 @@ def _with(record: Record, field: str, path: str, text: str) -> Record:
     except ValidationError as error:
         causes = [e.get("ctx", {}).get("error") for e in error.errors()]
         found = [m for c in causes for m in ([x for _, x in c.found] if isinstance(c, Misreads) else [c])]
-        raise InvalidInput(m.at(place) if hasattr(m, "at") else Fault("NK202", str(error), place) for m in found) from None
+        raise InvalidInput(
+            m.at(place) if hasattr(m, "at") else Fault("NK202", str(error), place) for m in found
+        ) from None
     return changed.model_copy(update={name: _answer(getattr(record, name), getattr(changed, name), f"{path}={text}")})
 
 
@@ -204,8 +227,14 @@ def _at_level(protocol: Protocol, arm_name: str, level: int | None) -> Protocol:
     for line in by_level:
         dose = levels.value[level - 1]
         basis = weakest(line.dose, levels)
-        fact: Fact[Any] = Fact(DoseRule((DoseCase((dose,)),)), basis, f"{dose} (level {level})", levels.source,
-                               levels.why or line.dose.why, setting=levels.setting)
+        fact: Fact[Any] = Fact(
+            DoseRule((DoseCase((dose,)),)),
+            basis,
+            f"{dose} (level {level})",
+            levels.source,
+            levels.why or line.dose.why,
+            setting=levels.setting,
+        )
         protocol = _replace_dose(protocol, arm_name, line.id, fact)
     return protocol
 

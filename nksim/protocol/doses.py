@@ -44,7 +44,7 @@ class DoseRule:
     """Cases read from the top; the first whose condition holds gives the dose.
 
     >>> str(dose_rule("60 mg/kg")), str(dose_rule("[6e8, 1.2e9] cells"))
-    ('60 mg/kg', '600000000 cells, then 1200000000 cells')
+    ('60 mg/kg', '6E8 cells, then 1.2E9 cells')
     """
 
     cases: tuple[DoseCase, ...]
@@ -95,7 +95,7 @@ def dose_rule(raw: Any) -> AnyDose:
     """A dose rule from its text, or from a list of `{when:, give:}` and `{otherwise:}` cases.
 
     >>> str(dose_rule([{"when": "weight < 70 kg", "give": "50 mg/kg"}, {"otherwise": "1500 mg/m^2"}]))
-    '50 mg/kg when weight < 70 kg; otherwise 1500 mg/m²'
+    '50 mg/kg when weight < 70 kg; otherwise 1,500 mg/m²'
     """
     if isinstance(raw, list):
         return _cases(raw)
@@ -146,8 +146,11 @@ def rounding(raw: Any) -> Rounding:
         raise Misread("NK202", "rounding needs to: and within:", help="write {to: 50 mg, within: 10 %}")
     within = quantity(_text(raw["within"]))
     if within.unit != "%" or not 0 < within.number <= 10:
-        raise Misread("NK216", f"rounding within {shorten(raw['within'])} is not accepted",
-                      help="a limit above 0 % and at most 10 %")
+        raise Misread(
+            "NK216",
+            f"rounding within {shorten(raw['within'])} is not accepted",
+            help="a limit above 0 % and at most 10 %",
+        )
     return Rounding(one_dose(raw["to"]), within.number)
 
 
@@ -170,8 +173,11 @@ def _cases(raw: list[Any]) -> DoseRule:
         elif keys == {"otherwise"}:
             cases.append(DoseCase((one_dose(item["otherwise"]),)))
         else:
-            raise Misread("NK202", f"dose case {shorten(item)} is not understood",
-                          help="write - {when: weight < 70 kg, give: 50 mg/kg} and - {otherwise: 1500 mg/m^2}")
+            raise Misread(
+                "NK202",
+                f"dose case {shorten(item)} is not understood",
+                help="write - {when: weight < 70 kg, give: 50 mg/kg} and - {otherwise: 1500 mg/m^2}",
+            )
     if not cases or any(c.condition is None for c in cases[:-1]) or cases[-1].condition is not None:
         raise Misread("NK202", "dose cases must end with the one and only otherwise:", help="add - {otherwise: …} last")
     return DoseRule(tuple(cases))
@@ -181,8 +187,11 @@ def condition(text: str) -> Condition:
     """`weight < 70 kg`, `age >= 18 y` or `bsa < 1.5 m^2`."""
     match = re.fullmatch(r"(weight|age|bsa) ?(<=|>=|<|>) ?(.+)", normalise(text))
     if not match:
-        raise Misread("NK219", f"condition {shorten(text)} is not understood",
-                      help="write weight, age or bsa, then <, <=, > or >=, then a value: weight < 70 kg")
+        raise Misread(
+            "NK219",
+            f"condition {shorten(text)} is not understood",
+            help="write weight, age or bsa, then <, <=, > or >=, then a value: weight < 70 kg",
+        )
     if match[1] == "age":
         years = re.fullmatch(r"([\d.]+) ?y", match[3])
         if not years:

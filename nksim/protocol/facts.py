@@ -93,8 +93,17 @@ def _marked(parse: Callable[[Any], T], raw: dict[str, Any], basis: Basis) -> Fac
         faults += error.found
     if faults:
         raise Misreads(faults)
-    return Fact(value, basis, _spelled(raw[basis]), raw.get("source"), raw.get("why"), raw.get("from"),
-                raw.get("ask"), raw.get("printed"), use)
+    return Fact(
+        value,
+        basis,
+        _spelled(raw[basis]),
+        raw.get("source"),
+        raw.get("why"),
+        raw.get("from"),
+        raw.get("ask"),
+        raw.get("printed"),
+        use,
+    )
 
 
 def _parsed(parse: Callable[[Any], T], raw: Any, key: str | None) -> T:

@@ -186,8 +186,11 @@ class Administration(Record):
         given = [k for k in ("days", "before", "after") if getattr(self, k) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise Misread("NK203", f"line {self.id} needs exactly one of days, before and after, and has {found}",
-                          help="write for example days: -6..-2")
+            raise Misread(
+                "NK203",
+                f"line {self.id} needs exactly one of days, before and after, and has {found}",
+                help="write for example days: -6..-2",
+            )
         return self
 
     @property

@@ -23,8 +23,11 @@ def read_protocol(path: str | FilePath) -> Protocol:
     try:
         data = FilePath(path).read_bytes()
     except OSError as error:
-        raise UnreadableInput("NK100", f"cannot read {shorten(path)}: {error.strerror}",
-                              help="give a protocol id of `nksim protocols list`, or the path of a file") from None
+        raise UnreadableInput(
+            "NK100",
+            f"cannot read {shorten(path)}: {error.strerror}",
+            help="give a protocol id of `nksim protocols list`, or the path of a file",
+        ) from None
     return parse_protocol(data, str(path))
 
 
@@ -56,8 +59,12 @@ def _faults(tree: Tree, error: Any) -> Iterator[Fault]:
     elif error["type"] == "missing":
         yield Fault("NK203", f"{path[-1]}: is missing", tree.place(path[:-1], key=True), f"add {path[-1]}: …")
     else:
-        yield Fault("NK202", f"{shorten(_found(tree, path))} is not valid here: {error['msg'].lower()}",
-                    tree.place(path), "see protocols/README.md for the format")
+        yield Fault(
+            "NK202",
+            f"{shorten(_found(tree, path))} is not valid here: {error['msg'].lower()}",
+            tree.place(path),
+            "see protocols/README.md for the format",
+        )
 
 
 def _in_file(tree: Tree, loc: tuple[str | int, ...]) -> Path:
@@ -110,15 +117,25 @@ def _inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
     yield from _sources(protocol, (), protocol)
     for name, product in protocol.products.items():
         if product.kind == "nk" and product.kinetics is None:
-            yield ("products", name), True, Misread("NK203", f"product {name} needs kinetics:",
-                                                    help="name the kinetic preset, for example kinetics: ipsc")
+            yield (
+                ("products", name),
+                True,
+                Misread(
+                    "NK203",
+                    f"product {name} needs kinetics:",
+                    help="name the kinetic preset, for example kinetics: ipsc",
+                ),
+            )
     for name, arm in protocol.arms.items():
         yield from _lines(protocol, name, arm)
         if not (cycle := _cycle(protocol, arm)):
             continue
         where = _line_paths(name, arm)[cycle[0]]
-        yield (*where, "id"), False, Misread("NK207", f"anchors form a cycle: {' -> '.join(cycle)}",
-                                             help="give one of them days of its own")
+        yield (
+            (*where, "id"),
+            False,
+            Misread("NK207", f"anchors form a cycle: {' -> '.join(cycle)}", help="give one of them days of its own"),
+        )
 
 
 def _sources(protocol: Protocol, path: Path, node: Any) -> Iterator[Inconsistency]:
@@ -127,8 +144,15 @@ def _sources(protocol: Protocol, path: Path, node: Any) -> Iterator[Inconsistenc
         known = protocol.sources
         if node.source is not None and node.source not in known:
             near = difflib.get_close_matches(node.source, known, n=1)
-            yield (*path, "source"), False, Misread("NK223", f"source {shorten(node.source)} is not in sources:",
-                                                    help=f"did you mean {near[0]}?" if near else "add it there")
+            yield (
+                (*path, "source"),
+                False,
+                Misread(
+                    "NK223",
+                    f"source {shorten(node.source)} is not in sources:",
+                    help=f"did you mean {near[0]}?" if near else "add it there",
+                ),
+            )
         if node.use is not None:
             yield from _sources(protocol, (*path, "use"), node.use)
     elif isinstance(node, BaseModel):
@@ -169,21 +193,38 @@ def _lines(protocol: Protocol, arm_name: str, arm: Arm) -> Iterator[Inconsistenc
         yield from _times(protocol, path, item, ids)
     anchor = protocol.numbering.anchor.value
     if anchor is not None and (anchor.line not in ids or anchor.which != "first"):
-        yield ("numbering", "anchor"), False, Misread(
-            "NK220", f"anchor {anchor} is not the first dose of a line of arm {arm_name}",
-            help=f"write first and one of {', '.join(sorted(ids))}")
+        yield (
+            ("numbering", "anchor"),
+            False,
+            Misread(
+                "NK220",
+                f"anchor {anchor} is not the first dose of a line of arm {arm_name}",
+                help=f"write first and one of {', '.join(sorted(ids))}",
+            ),
+        )
 
 
 def _line(protocol: Protocol, path: Path, line: Administration, ids: set[str]) -> Iterator[Inconsistency]:
     if line.product not in protocol.products and line.product not in drug_names():
         proper = proper_name(line.product)
-        yield (*path, "product"), False, Misread(
-            "NK225", f"product {shorten(line.product)} is neither in products: nor a known drug",
-            help=f"write {proper}" if proper else "add it to products:, as kind: drug")
+        yield (
+            (*path, "product"),
+            False,
+            Misread(
+                "NK225",
+                f"product {shorten(line.product)} is neither in products: nor a known drug",
+                help=f"write {proper}" if proper else "add it to products:, as kind: drug",
+            ),
+        )
     use, choice = line.dose.use, line.dose.value
     if use is not None and (not hasattr(choice, "holds") or not _lies_within(use, choice)):
-        yield (*path, "dose", "use"), False, Misread("NK226", f"{use.text} is not a choice within {line.dose.text}",
-                                                     help="choose one dose inside the range")
+        yield (
+            (*path, "dose", "use"),
+            False,
+            Misread(
+                "NK226", f"{use.text} is not a choice within {line.dose.text}", help="choose one dose inside the range"
+            ),
+        )
     yield from _times(protocol, path, line, ids)
 
 
@@ -200,13 +241,27 @@ def _times(protocol: Protocol, path: Path, item: Administration | Assessment, id
         key = {"start": "from"}.get(name, name)
         value_path = _fact_path(path, key, fact)
         if isinstance(fact.value, Days) and numbering.value is False and 0 in fact.value.days:
-            yield value_path, False, Misread("NK227", "day 0 does not exist in this protocol's numbering",
-                                             help="day 1 is the anchor (numbering: zero: no)")
+            yield (
+                value_path,
+                False,
+                Misread(
+                    "NK227",
+                    "day 0 does not exist in this protocol's numbering",
+                    help="day 1 is the anchor (numbering: zero: no)",
+                ),
+            )
         refers = fact.value.first if isinstance(fact.value, Recurrence) else fact.value
         if isinstance(refers, (Relation, Reference)) and refers.line not in ids:
             near = difflib.get_close_matches(refers.line, ids, n=1)
-            yield value_path, False, Misread("NK220", f"{shorten(refers.line)} is not a line of this arm",
-                                             help=f"did you mean {near[0]}?" if near else f"one of {sorted(ids)}")
+            yield (
+                value_path,
+                False,
+                Misread(
+                    "NK220",
+                    f"{shorten(refers.line)} is not a line of this arm",
+                    help=f"did you mean {near[0]}?" if near else f"one of {sorted(ids)}",
+                ),
+            )
 
 
 def _fact_path(path: Path, key: str, fact: Fact[Any]) -> Path:

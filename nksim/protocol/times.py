@@ -146,15 +146,21 @@ def recurrence(raw: Any) -> Recurrence:
     """`{count: 8, pattern: "0, 3", every: 7 d, first: {after: last induction, by: 28 d}}`."""
     known = {"count", "pattern", "every", "first"}
     if not isinstance(raw, dict) or not {"count", "every"} <= set(raw) <= known:
-        raise Misread("NK202", "a recurrence needs count: and every:, and may have pattern: and first:",
-                      help='write {count: 8, pattern: "0, 3", every: 7 d}')
+        raise Misread(
+            "NK202",
+            "a recurrence needs count: and every:, and may have pattern: and first:",
+            help='write {count: 8, pattern: "0, 3", every: 7 d}',
+        )
     every = duration(_text(raw["every"], "a duration"))
     if every.unit not in ("d", "wk") or every.days < 1:
         raise Misread("NK214", f"every {every} is not whole days", help="write every: 7 d")
     pattern = days(raw.get("pattern", "0"))
     if not isinstance(pattern, Days) or pattern.days[0] != 0 or pattern.days[-1] >= every.days:
-        raise Misread("NK206", "a pattern begins at 0 and ends before the next repeat",
-                      help=f'offsets from 0 to {every.days - 1}, as in pattern: "0, 3"')
+        raise Misread(
+            "NK206",
+            "a pattern begins at 0 and ends before the next repeat",
+            help=f'offsets from 0 to {every.days - 1}, as in pattern: "0, 3"',
+        )
     first = raw.get("first")
     return Recurrence(count(raw["count"]), every, pattern.days, relation_to(first) if first is not None else None)
 
@@ -173,8 +179,11 @@ def relation(side: str, raw: Any) -> Relation:
     """The value of `before:` or `after:`, as in `{start of: cells, by: 30..60 min}`."""
     edges = [k for k in ("start of", "end of") if isinstance(raw, dict) and k in raw]
     if len(edges) != 1 or not set(raw) <= {*edges, "by"} or "by" not in raw:
-        raise Misread("NK202", f"{side}: needs start of: or end of: a line, and by:",
-                      help=f"write {side}: {{start of: cells, by: 30..60 min}}")
+        raise Misread(
+            "NK202",
+            f"{side}: needs start of: or end of: a line, and by:",
+            help=f"write {side}: {{start of: cells, by: 30..60 min}}",
+        )
     ref = reference(raw[edges[0]], default="each")
     return Relation(side, edges[0].split()[0], ref.which, ref.line, span(raw["by"]))
 
@@ -183,8 +192,11 @@ def relation_to(raw: Any) -> Relation:
     """The value of `first:` of a recurrence, as in `{after: end of last induction, by: 28 d}`."""
     sides = [k for k in ("before", "after") if isinstance(raw, dict) and k in raw]
     if len(sides) != 1 or set(raw) != {sides[0], "by"}:
-        raise Misread("NK202", "first: needs before: or after: a line, and by:",
-                      help="write first: {after: last induction, by: 28 d}")
+        raise Misread(
+            "NK202",
+            "first: needs before: or after: a line, and by:",
+            help="write first: {after: last induction, by: 28 d}",
+        )
     text = _text(raw[sides[0]], "a line")
     edge, name = text.split(" of ", 1) if re.match(r"(start|end) of ", text) else ("start", text)
     ref = reference(name, default="first")
@@ -220,8 +232,11 @@ def span(raw: Any) -> Span:
         raise Misread("NK205", f"range {shorten(text)} runs backwards", help=f"write {plain(high.number)}..{low}")
     middle = Span(low, high).nominal()
     if not middle.elapsed and middle.number != int(middle.number):
-        raise Misread("NK214", f"the middle of {shorten(text)} is not a whole number of days",
-                      help="write the intended length, and the slack as window:")
+        raise Misread(
+            "NK214",
+            f"the middle of {shorten(text)} is not a whole number of days",
+            help="write the intended length, and the slack as window:",
+        )
     return Span(low, high)
 
 

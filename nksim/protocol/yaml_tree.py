@@ -78,8 +78,9 @@ def read_tree(data: bytes, file: str) -> Tree:
 def decode(data: bytes, file: str) -> str:
     """UTF-8 text of a file, with or without a byte-order mark; raises `InvalidInput` NK101 otherwise."""
     if len(data) > LARGEST_FILE:
-        raise InvalidInput("NK101", f"the file has {len(data)} bytes", place=Place(file),
-                           help=f"at most {LARGEST_FILE}")
+        raise InvalidInput(
+            "NK101", f"the file has {len(data)} bytes", place=Place(file), help=f"at most {LARGEST_FILE}"
+        )
     for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "a zip or Excel file")):
         if data.startswith(mark):
             raise InvalidInput("NK101", f"the file is {name}", place=Place(file), help="save it as UTF-8 text")
@@ -87,8 +88,9 @@ def decode(data: bytes, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InvalidInput("NK101", f"byte {error.start} is not UTF-8", place=Place(file, line),
-                           help="save the file as UTF-8 text") from None
+        raise InvalidInput(
+            "NK101", f"byte {error.start} is not UTF-8", place=Place(file, line), help="save the file as UTF-8 text"
+        ) from None
 
 
 class _Builder:

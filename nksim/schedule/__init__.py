@@ -1,0 +1,1 @@
+"""From a planned arm to a patient's doses and to dates."""

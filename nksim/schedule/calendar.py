@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from nksim.errors import InvalidInput, UsageError, shorten
+from nksim.errors import InvalidInput, Place, UsageError, shorten
 from nksim.schedule.expansion import Event, Schedule
 from nksim.schedule.safety import Finding, findings
 from nksim.schedule.timing import Moment, protocol_day
@@ -87,8 +87,8 @@ def parse_date(text: str) -> dt.date:
     return date
 
 
-def zone(name: str) -> ZoneInfo:
-    """The IANA time zone of that name; raises `UsageError` NK407 when there is none.
+def zone(name: str, where: Place | None = None) -> ZoneInfo:
+    """The IANA time zone of that name; raises `UsageError` NK407 (at the place `where` it was read) when there is none.
 
     >>> zone("Asia/Shanghai").key
     'Asia/Shanghai'
@@ -98,7 +98,12 @@ def zone(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):
             pass
-    raise UsageError("NK407", f"no time zone {shorten(name)}", help="an IANA name such as Asia/Shanghai or America/New_York")
+    raise UsageError(
+        "NK407",
+        f"no time zone {shorten(name)}",
+        place=where,
+        help="an IANA name such as Asia/Shanghai or America/New_York",
+    )
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,9 @@ class _Placer:
         if length.unit in ("d", "wk"):
             wall += dt.timedelta(days=length.days)
         else:
-            wall = wall.replace(**dict(zip(("year", "month", "day"), add_months(wall.date(), length.months), strict=True)))
+            wall = wall.replace(
+                **dict(zip(("year", "month", "day"), add_months(wall.date(), length.months), strict=True))
+            )
         return _existing(wall, self.tz)[0]
 
 
@@ -157,7 +164,10 @@ def _existing(wall: dt.datetime, tz: ZoneInfo) -> tuple[dt.datetime, str | None]
     local = wall.replace(tzinfo=tz)
     there_and_back = local.astimezone(dt.UTC).astimezone(tz)
     if there_and_back.replace(tzinfo=None) != wall:
-        return there_and_back, f"{wall:%H:%M} does not exist on this day (the clocks change): moved to {there_and_back:%H:%M}"
+        return (
+            there_and_back,
+            f"{wall:%H:%M} does not exist on this day (the clocks change): moved to {there_and_back:%H:%M}",
+        )
     if local.utcoffset() != local.replace(fold=1).utcoffset():
         return local, f"{wall:%H:%M} occurs twice on this day (the clocks change): the first is meant"
     return local, None

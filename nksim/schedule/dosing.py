@@ -12,7 +12,7 @@ from nksim.patient import BSA_NAMES, Patient
 from nksim.protocol.doses import Condition, DoseRule
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import Administration, Body
-from nksim.units import Quantity, plain
+from nksim.units import Quantity, grouped, plain
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
@@ -43,11 +43,14 @@ def dose_of(line: Administration, number: int, patient: Patient, body: Body) -> 
     size, in_words, facts = _body_size(quantity, patient, body)
     canonical = quantity.canonical()
     amount = canonical.number * size
-    words = f"{quantity_in_words(quantity)}{in_words}"
+    words = f"{quantity}{in_words}"
     if line.cap is not None and line.cap.chosen.value is not None:
         cap = line.cap.chosen.value.canonical()
         if cap.unit == canonical.unit and amount > cap.number:
-            amount, words = cap.number, f"{words} = {grouped(amount)} {canonical.unit}, capped at {grouped(cap.number)} {cap.unit}"
+            amount, words = (
+                cap.number,
+                f"{words} = {grouped(amount)} {canonical.unit}, capped at {grouped(cap.number)} {cap.unit}",
+            )
         facts = (*facts, ("cap", line.cap.chosen))
     if line.round is not None and line.round.chosen.value is not None:
         amount, words = _rounded(amount, line, words)
@@ -63,8 +66,11 @@ def _rule(line: Administration, number: int, patient: Patient, body: Body) -> tu
     if len(case.doses) == 1:
         return str(case), case.doses[0]
     if number > len(case.doses):
-        raise InvalidInput("NK301", f"{line.id} lists {len(case.doses)} doses and dose {number} is planned",
-                           help="list one dose for each administration")
+        raise InvalidInput(
+            "NK301",
+            f"{line.id} lists {len(case.doses)} doses and dose {number} is planned",
+            help="list one dose for each administration",
+        )
     return str(case.doses[number - 1]), case.doses[number - 1]
 
 
@@ -76,8 +82,9 @@ def _holds(condition: Condition, patient: Patient, body: Body) -> bool:
 
 def _age(patient: Patient) -> float:
     if patient.age_y is None:
-        raise InvalidInput("NK405", f"patient {patient.id}: the age is needed for this dose and is not given",
-                           help="add --age 6y")
+        raise InvalidInput(
+            "NK405", f"patient {patient.id}: the age is needed for this dose and is not given", help="add --age 6y"
+        )
     return patient.age_y
 
 
@@ -91,7 +98,9 @@ def _bsa(patient: Patient, body: Body) -> tuple[float, str]:
     return bsa, words
 
 
-def _body_size(quantity: Quantity, patient: Patient, body: Body) -> tuple[Decimal, str, tuple[tuple[str, Fact[Any]], ...]]:
+def _body_size(
+    quantity: Quantity, patient: Patient, body: Body
+) -> tuple[Decimal, str, tuple[tuple[str, Fact[Any]], ...]]:
     """Factor, its words and its facts for a dose per kg, per m² or flat."""
     if quantity.per == "kg":
         weight = Decimal(repr(patient.weight()))
@@ -111,35 +120,13 @@ def _rounded(amount: Decimal, line: Administration, words: str) -> tuple[Decimal
     rounded = (amount / step).to_integral_value(ROUND_HALF_UP) * step
     percent = abs(rounded - amount) / amount * 100
     if percent > rounding.within_percent:
-        raise InvalidInput("NK302", f"{line.id}: rounding {grouped(amount)} to {grouped(rounded)} changes it by "
-                           f"{percent:.1f} %, above the limit of {plain(rounding.within_percent)} %",
-                           help="set a smaller step, or another limit in the protocol file")
+        raise InvalidInput(
+            "NK302",
+            f"{line.id}: rounding {grouped(amount)} to {grouped(rounded)} changes it by "
+            f"{percent:.1f} %, above the limit of {plain(rounding.within_percent)} %",
+            help="set a smaller step, or another limit in the protocol file",
+        )
     return rounded, f"{words} = {grouped(amount)}, rounded half up {rounding}"
-
-
-def quantity_in_words(quantity: Quantity) -> str:
-    """A quantity as a calculation shows it, cells in powers of ten.
-
-    >>> from nksim.units import quantity as read
-    >>> quantity_in_words(read("100 WU/m^2")), quantity_in_words(read("1e7 cells/kg"))
-    ('1,000,000 IU/m²', '1E7 cells/kg')
-    """
-    per = f"/{quantity.per.replace('^2', '²')}" if quantity.per else ""
-    if quantity.unit == "cells":
-        digits = f"{quantity.number.normalize():E}".replace("E+", "E")
-        return f"{digits} cells{per}"
-    return f"{grouped(quantity.number)} {quantity.unit}{per}"
-
-
-def grouped(value: Decimal) -> str:
-    """A number for the eye: thousands separated, six significant digits or all whole ones, no trailing zeros.
-
-    >>> grouped(Decimal("1200.00")), grouped(Decimal("19.543398999805233")), grouped(Decimal("781735.9"))
-    ('1,200', '19.5434', '781,736')
-    """
-    decimals = max(0, 5 - value.adjusted()) if value else 0
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _number(value: float | None) -> str:

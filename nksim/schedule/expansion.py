@@ -117,10 +117,21 @@ def expand(choice: Choice, patient: Patient, *, anchor_clock: dt.time = ANCHOR_C
     return Schedule(choice, patient, anchor_clock, tuple(events), tuple(unplaced))
 
 
-def _dose_event(choice: Choice, phase: str, line: Administration, occasion: Occasion, patient: Patient,
-                frame: tuple[tuple[str, Fact[Any]], ...]) -> Event:
+def _dose_event(
+    choice: Choice,
+    phase: str,
+    line: Administration,
+    occasion: Occasion,
+    patient: Patient,
+    frame: tuple[tuple[str, Fact[Any]], ...],
+) -> Event:
     dose = dose_of(line, occasion.number, patient, choice.protocol.body)
-    own = (("days" if line.days else "timing", line.timing), ("at", line.at), ("over", line.over), ("route", line.route))
+    own = (
+        ("days" if line.days else "timing", line.timing),
+        ("at", line.at),
+        ("over", line.over),
+        ("route", line.route),
+    )
     facts = (*dose.facts, *((n, f) for n, f in own if f is not None), *frame)
     length = line.over.chosen.value if line.over else None
     remarks = _reading_remarks(line)
@@ -134,8 +145,9 @@ def _reading_remarks(line: Administration) -> tuple[str, ...]:
     return (*read, *((line.note,) if line.note else ()))
 
 
-def _assessed(choice: Choice, item: Assessment, found: Occasions,
-              frame: tuple[tuple[str, Fact[Any]], ...]) -> tuple[list[Event], list[str]]:
+def _assessed(
+    choice: Choice, item: Assessment, found: Occasions, frame: tuple[tuple[str, Fact[Any]], ...]
+) -> tuple[list[Event], list[str]]:
     """Rows of one assessment, and what cannot be placed because the file does not know it."""
     own = (("days", item.days), ("from", item.start), ("for", item.length))
     facts = (*((n, f) for n, f in own if f is not None and f.chosen.basis != "unknown"), *frame)

@@ -10,9 +10,8 @@ from nksim.errors import InvalidInput
 from nksim.protocol.doses import DoseChoice, DoseRule
 from nksim.protocol.drugs import Drug, drugs
 from nksim.protocol.model import Administration
-from nksim.schedule.dosing import grouped, quantity_in_words
 from nksim.schedule.expansion import Event, Schedule, anchor_line
-from nksim.units import Quantity
+from nksim.units import Quantity, grouped
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,17 @@ def _drug_range(line: Administration) -> Iterator[Finding]:
         own = dose.canonical()
         limit = drug.refuse_from.canonical() if drug.refuse_from else None
         if limit and (own.unit, own.per) == (limit.unit, limit.per) and own.number >= limit.number:
-            raise InvalidInput("NK310", f"{line.id}: {quantity_in_words(dose)} of {line.product} is a dose that harms",
-                               help=f"refused from {quantity_in_words(limit)} ({drug.source})")
+            raise InvalidInput(
+                "NK310",
+                f"{line.id}: {dose} of {line.product} is a dose that harms",
+                help=f"refused from {limit} ({drug.source})",
+            )
         same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
-        usual = " or ".join(f"{quantity_in_words(r.low)} to {quantity_in_words(r.high)}" for r in drug.ranges)
+        usual = " or ".join(f"{r.low} to {r.high}" for r in drug.ranges)
         if not same:
-            yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {quantity_in_words(dose)}; usual: {usual}")
+            yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {dose}; usual: {usual}")
         elif not any(_in_range(dose, r) for r in same):
-            yield Finding("NK312", f"{line.id}: {quantity_in_words(dose)} of {line.product} is outside the range of {usual}")
+            yield Finding("NK312", f"{line.id}: {dose} of {line.product} is outside the range of {usual}")
 
 
 def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
@@ -76,8 +78,11 @@ def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Findin
     most = drug.most_per_dose.canonical() if drug and drug.most_per_dose else None
     over = [e for e in events if most and e.dose and e.dose.unit == most.unit and e.dose.amount > most.number]
     if over and most:
-        yield Finding("NK313", f"{line.id}: {grouped(over[0].amount or Decimal(0))} {most.unit} in one dose is above "
-                      f"{grouped(most.number)} {most.unit}")
+        yield Finding(
+            "NK313",
+            f"{line.id}: {grouped(over[0].amount or Decimal(0))} {most.unit} in one dose is above "
+            f"{grouped(most.number)} {most.unit}",
+        )
 
 
 def _restated(line: Administration, events: list[Event], schedule: Schedule) -> Iterator[Finding]:
@@ -89,8 +94,11 @@ def _restated(line: Administration, events: list[Event], schedule: Schedule) -> 
     low, high = (q.canonical().number * Decimal(repr(weight)) for q in (again.low, again.high))
     amount = events[0].amount or Decimal(0)
     if not low <= amount <= high:
-        yield Finding("NK314", f"{line.id}: {grouped(amount)} cells is {grouped(amount / Decimal(repr(weight)))} cells/kg at "
-                      f"{weight:g} kg, but the registration also says {quantity_in_words(again.low)} to {quantity_in_words(again.high)}")
+        yield Finding(
+            "NK314",
+            f"{line.id}: {grouped(amount)} cells is {grouped(amount / Decimal(repr(weight)))} cells/kg at "
+            f"{weight:g} kg, but the registration also says {again.low} to {again.high}",
+        )
 
 
 def _registered_range(line: Administration) -> Iterator[Finding]:
@@ -98,7 +106,7 @@ def _registered_range(line: Administration) -> Iterator[Finding]:
     if isinstance(registered, DoseChoice) and line.dose.use is not None:
         for dose in _quantities(line):
             if not registered.holds(dose):
-                yield Finding("NK315", f"{line.id}: {quantity_in_words(dose)} is outside the registered {line.dose.text}")
+                yield Finding("NK315", f"{line.id}: {dose} is outside the registered {line.dose.text}")
 
 
 def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:

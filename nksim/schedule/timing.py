@@ -66,8 +66,11 @@ def occasions(arm: Arm, numbering: Numbering, anchor_line: str) -> Occasions:
     first = found[anchor_line][0].start
     if first.day != 0 or first.minutes != 0:
         day = first.day if numbering.zero.value or first.day < 0 else first.day + 1
-        raise InvalidInput("NK228", f"the anchor is the first dose of {anchor_line}, which falls on day {day}",
-                           help=f"let the days of {anchor_line} begin on day {0 if numbering.zero.value else 1}")
+        raise InvalidInput(
+            "NK228",
+            f"the anchor is the first dose of {anchor_line}, which falls on day {day}",
+            help=f"let the days of {anchor_line} begin on day {0 if numbering.zero.value else 1}",
+        )
     return found
 
 

@@ -1,0 +1,104 @@
+"""`nksim calendar`: a patient's dosing calendar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nksim.cli import options
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from nksim.patient import Patient
+
+FORMATS = ("table", "csv", "json", "ics")
+
+
+@click.command()
+@click.argument("protocol", metavar="PROTOCOL")
+@click.option("--day0", metavar="DATE", help="Date of the first cells, YYYY-MM-DD.")
+@click.option("--tz", metavar="ZONE", help="IANA time zone of the site, e.g. Asia/Shanghai.")
+@click.option("--cells-at", default="10:00", show_default=True, metavar="HH:MM", help="Local start of the cells.")
+@click.option("--id", "patient_id", default="P001", show_default=True, help="Patient id.")
+@options.body
+@click.option("--patients", metavar="FILE.csv", help="Patients from a CSV file, one calendar each.")
+@options.choices
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="Format on stdout."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@options.outputs
+def calendar(
+    protocol: str,
+    day0: str | None,
+    tz: str | None,
+    cells_at: str,
+    patient_id: str,
+    patients: str | None,
+    weight: str | None,
+    height: str | None,
+    age: str | None,
+    sex: str | None,
+    creatinine: str | None,
+    arm: str | None,
+    level: int | None,
+    settings: tuple[str, ...],
+    assume: bool,
+    strict: bool,
+    form: str,
+    as_json: bool,
+    outputs: tuple[str, ...],
+    force: bool,
+) -> int:
+    """A patient's dosing calendar: every dose with its calculation, every assessment, on real dates.
+
+    \b
+    nksim calendar jk500 --weight 20kg --height 110cm --day0 2027-03-01 --tz Asia/Shanghai \\
+        --set cells.dose="1e7 cells/kg" --set cells.days="0, 7"
+    """
+    paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
+    given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
+    who = _from_file(patients, given, day0, tz) if patients else [
+        (options.patient(id=patient_id, **given), *_placed(day0, tz))
+    ]  # fmt: skip
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
+    made = chosen.calendars(who, cells_at=cells_at)
+    for path in paths:
+        made.save(path, force=force)
+        options.talk(f"wrote {path}")
+    if not paths:
+        text = made.render("json" if as_json else form)
+        click.echo(text, nl=False)
+    found = [finding for c in made.calendars for finding in c.findings]
+    for finding in dict.fromkeys(found):
+        options.talk(finding)
+    return 1 if strict and found else 0
+
+
+def _placed(day0: str | None, tz: str | None) -> tuple[str, str]:
+    """Day 0 and zone, both of which must be said."""
+    missing = [name for name, value in (("--day0", day0), ("--tz", tz)) if value is None]
+    if missing:
+        raise click.UsageError(f"missing {' and '.join(missing)}, e.g. --day0 2027-03-01 --tz Asia/Shanghai")
+    return day0 or "", tz or ""
+
+
+def _from_file(
+    path: str, given: dict[str, str | None], day0: str | None, tz: str | None
+) -> list[tuple[Patient, str | dt.date, str]]:
+    """The patients of a file; a row's own day 0 and zone go before the options'."""
+    from nksim.roster import read_roster
+    from nksim.schedule.calendar import zone
+
+    both = [name for name, value in given.items() if value is not None]
+    if both:
+        raise click.UsageError(f"--{both[0]} and --patients exclude each other")
+    roster = read_roster(path)
+    if roster.unused:
+        options.talk(f"note: columns not used: {', '.join(roster.unused)}")
+    for entry in roster.entries:
+        if entry.tz:
+            zone(entry.tz, entry.place)
+    return [(e.patient, *_placed(e.day0 or day0, e.tz or tz)) for e in roster.entries]

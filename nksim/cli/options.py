@@ -1,0 +1,119 @@
+"""Options that several commands share, and how they become a regimen or a patient."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nksim.errors import UsageError, shorten
+
+if TYPE_CHECKING:
+    from nksim.patient import Patient
+    from nksim.regimen import Regimen
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def apply(function: F) -> F:
+        for decorate in reversed(decorators):
+            function = decorate(function)
+        return function
+
+    return apply
+
+
+choices = _together(
+    click.option("--arm", metavar="NAME", help="The arm, where the protocol has several."),
+    click.option("--level", type=int, metavar="N", help="The dose level, where the protocol escalates."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help='Answer a fact, e.g. --set cells.dose="1e7 cells/kg". Repeatable.',
+    ),
+    click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
+    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
+)
+body = _together(
+    click.option("--weight", metavar="KG", help="Actual body weight, e.g. 20kg."),
+    click.option("--height", metavar="CM", help="Height, e.g. 110cm."),
+    click.option("--age", metavar="AGE", help="Age, e.g. 6y or 18mo."),
+    click.option("--sex", metavar="F|M", help="F or M."),
+    click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
+)
+outputs = _together(
+    click.option(
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="FILE",
+        help="Write FILE in the format of its suffix. Repeatable.",
+    ),
+    click.option("--force", is_flag=True, help="Replace existing files."),
+)
+
+
+def command_line() -> str:
+    """The command as typed, for provenance."""
+    return shlex.join(["nksim", *sys.argv[1:]])
+
+
+def regimen(
+    name: str, *, arm: str | None, level: int | None, settings: Sequence[tuple[str, str]], assume: bool
+) -> Regimen:
+    """The regimen that the common options describe."""
+    from nksim.regimen import Regimen
+    from nksim.protocol.catalog import load
+
+    return Regimen(load(name), arm, level, tuple(settings), assume, command_line())
+
+
+def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
+    """`PATH=VALUE` pairs; raises `UsageError` NK506 where there is no `=`."""
+    pairs = []
+    for text in settings:
+        path, equals, value = text.partition("=")
+        if not equals or "." not in path or not value.strip():
+            raise UsageError(
+                "NK506", f"--set {shorten(text)} is not PATH=VALUE", help='write --set cells.dose="1e7 cells/kg"'
+            )
+        pairs.append((path.strip(), value.strip()))
+    return pairs
+
+
+def patient(*, id: str, **measures: str | None) -> Patient:
+    """The patient that the body options describe."""
+    from nksim.patient import Patient
+
+    return Patient(id=id, **{k: v for k, v in measures.items() if v is not None})
+
+
+def checked_outputs(outputs: Sequence[str], suffixes: Sequence[str], *, force: bool) -> list[Path]:
+    """The output paths, each with a known suffix and free to be written, before any work is done."""
+    from nksim.output.files import check_free
+
+    paths = [Path(o) for o in outputs]
+    for path in paths:
+        if path.suffix[1:] not in suffixes:
+            raise UsageError(
+                "NK703",
+                f"no format for {shorten(path.name)}",
+                help=f"a name ending in {', '.join(f'.{s}' for s in suffixes)}",
+            )
+        check_free(path, force=force)
+    if len(set(paths)) < len(paths):
+        raise UsageError("NK703", "one file is named twice", help="name each output once")
+    return paths
+
+
+def talk(message: object) -> None:
+    """Says something to the person at the terminal, away from the data."""
+    click.echo(str(message), err=True)

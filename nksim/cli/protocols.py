@@ -1,0 +1,88 @@
+"""`nksim protocols`: the catalogue, in words, with its gaps and sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nksim.errors import NksimError
+
+if TYPE_CHECKING:
+    from nksim.protocol.model import Protocol
+
+
+@click.group()
+def protocols() -> None:
+    """The catalogue: what each trial registers, and what it leaves open."""
+
+
+@protocols.command("list")
+def list_() -> None:
+    """Shipped protocols with their registration, reading and number of open facts."""
+    from nksim.output.protocols import listing
+    from nksim.protocol.catalog import catalog, load
+
+    click.echo(listing([load(name) for name in catalog()]))
+
+
+@protocols.command()
+@click.argument("protocol")
+@click.option("--arm", metavar="NAME", help="One arm only.")
+def show(protocol: str, arm: str | None) -> None:
+    """Every line of a protocol in words."""
+    from nksim.output.protocols import in_full
+
+    click.echo(in_full(_load(protocol), arm))
+
+
+@protocols.command()
+@click.argument("files", nargs=-1, required=True)
+def validate(files: tuple[str, ...]) -> int:
+    """Checks protocol files (or ids); every fault of every file, exit code 1 if there is any."""
+    worst = 0
+    for file in files:
+        try:
+            found = _load(file)
+        except NksimError as error:
+            for fault in error.faults:
+                click.echo(str(fault), err=True)
+            worst = max(worst, error.exit_code)
+        else:
+            click.echo(f"{file}: ok, {found.id}, {len(found.arms)} arm{'s' if len(found.arms) > 1 else ''}")
+    return worst
+
+
+@protocols.command()
+@click.argument("protocol")
+def gaps(protocol: str) -> None:
+    """What is unknown or assumed, as questions to the sponsor."""
+    from nksim.output.protocols import questions
+
+    click.echo(questions(_load(protocol)))
+
+
+@protocols.command()
+@click.argument("protocol")
+@click.argument("path")
+@click.option("--arm", metavar="NAME", help="The arm, where they differ.")
+def why(protocol: str, path: str, arm: str | None) -> None:
+    """The basis and source of one fact, e.g. `nksim protocols why jk500 il2.dose`."""
+    from nksim.output.protocols import standing
+
+    click.echo(standing(_load(protocol), path, arm))
+
+
+@protocols.command()
+@click.argument("protocol")
+def cite(protocol: str) -> None:
+    """The registration and the sources of a protocol."""
+    from nksim.output.protocols import citations
+
+    click.echo(citations(_load(protocol)))
+
+
+def _load(name: str) -> Protocol:
+    from nksim.protocol.catalog import load
+
+    return load(name)

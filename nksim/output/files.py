@@ -1,0 +1,48 @@
+"""Writing files so that nothing is lost: to a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from nksim.errors import UnreadableInput, UsageError, shorten
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Raises `UsageError` NK701 where a file stands in the way and `force` is not given."""
+    if path.is_dir():
+        raise UsageError("NK701", f"{shorten(path)} is a folder", help="name a file in it")
+    if path.exists() and not force:
+        raise UsageError("NK701", f"{shorten(path)} exists and is kept", help="name another file, or add --force")
+    if not path.parent.is_dir():
+        raise UsageError("NK701", f"there is no folder {shorten(path.parent)}", help="make it first")
+
+
+def write(path: Path, data: str | bytes) -> None:
+    """Writes text (UTF-8, line ends as they are) or bytes; an existing file stays whole until the new one is complete.
+
+    Raises `UnreadableInput` NK702 when the disk or the folder does not allow it; no partial file is left.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise UnreadableInput(
+            "NK702", f"cannot write {shorten(path)}: {error.strerror}", help="check space and rights"
+        ) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,78 @@
+"""Calendars as iCalendar files (RFC 5545): one event for each row, in local time with its zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+from icalendar import Calendar as Ics
+from icalendar import Event as IcsEvent
+
+from nksim import __version__
+from nksim.output.provenance import Provenance
+from nksim.output.text import dose_text, in_words, signed
+from nksim.schedule.calendar import Calendar, Row
+
+
+def as_ics(calendars: Sequence[Calendar], provenance: Provenance) -> bytes:
+    """One iCalendar object with every row of the calendars as an event; no patient name, only the id."""
+    ics = Ics()
+    ics.add("prodid", f"-//nksim//nksim {__version__}//EN")
+    ics.add("version", "2.0")
+    ics.add("calscale", "GREGORIAN")
+    ics.add("method", "PUBLISH")
+    ics.add("x-nksim-provenance", provenance.line())
+    for calendar in calendars:
+        for row in calendar.rows:
+            ics.add_component(_event(calendar, row))
+    ics.add_missing_timezones()
+    return bytes(ics.to_ical())
+
+
+def _event(calendar: Calendar, row: Row) -> IcsEvent:
+    event, schedule = row.event, calendar.schedule
+    ics = IcsEvent()
+    ics.add("uid", uid(calendar, row))
+    ics.add("dtstamp", dt.datetime.combine(calendar.day0, dt.time(), dt.UTC))
+    ics.add("sequence", 0)
+    ics.add("dtstart", row.start)
+    if row.end > row.start:
+        ics.add("dtend", row.end)
+    number = f" {event.occasion.number}/{event.occasion.count}" if event.occasion.count > 1 else ""
+    dose = f": {dose_text(event.dose.amount, event.dose.unit)}" if event.dose else ""
+    day = f"day {signed(row.protocol_day)}"
+    ics.add("summary", _clean(f"{schedule.patient.id} {day} {event.what}{number}{dose}"))
+    ics.add("description", _clean("\n".join(_description(calendar, row))))
+    ics.add("categories", [event.kind, event.phase])
+    ics.add("class", "CONFIDENTIAL")
+    ics.add("status", "TENTATIVE" if event.basis == "assumed" else "CONFIRMED")
+    ics.add("transp", "OPAQUE" if event.dose else "TRANSPARENT")
+    return ics
+
+
+def uid(calendar: Calendar, row: Row) -> str:
+    """An identifier that the same dose keeps from one calendar to the next, whatever its date."""
+    choice, event = calendar.schedule.choice, row.event
+    named = (choice.protocol.id, choice.arm_name, calendar.schedule.patient.id, event.line, str(event.occasion.number))
+    return f"{hashlib.sha256('/'.join(named).encode()).hexdigest()[:32]}@nksim"
+
+
+def _description(calendar: Calendar, row: Row) -> list[str]:
+    event = row.event
+    lines = [f"{calendar.schedule.choice.name}, {event.line}, day {signed(row.protocol_day)}"]
+    if event.dose:
+        lines.append(f"Dose: {dose_text(event.dose.amount, event.dose.unit)} {event.route or ''}".rstrip())
+        lines.append(f"Calculation: {in_words(event.dose.calculation)}")
+    if row.earliest or row.latest:
+        early = f"{row.earliest:%Y-%m-%d %H:%M}" if row.earliest else "open"
+        late = f"{row.latest:%Y-%m-%d %H:%M}" if row.latest else "open"
+        lines.append(f"Window: {early} to {late}")
+    lines += [f"Basis: {event.basis}", *row.notes]
+    lines += [f"Check {f.code}: {f.message}" for f in calendar.findings if f.message.startswith(f"{event.line}:")]
+    return lines
+
+
+def _clean(text: str) -> str:
+    """Text without control characters, which no calendar program expects; line breaks stay."""
+    return "".join(c for c in text if c == "\n" or (c.isprintable() and c not in "\u2028\u2029\x85"))

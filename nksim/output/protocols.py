@@ -1,0 +1,217 @@
+"""Protocols in words: listing, every line, open questions, where a fact stands, sources."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nksim.errors import UsageError, shorten
+from nksim.output.text import in_words, table
+from nksim.protocol.choice import facts_of
+from nksim.protocol.facts import Fact
+from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Source
+
+_WIDTH = 110
+
+
+def listing(found: Sequence[Protocol]) -> str:
+    """One line for each protocol: how much of it is unknown, assumed, read twice."""
+    rows = []
+    for p in found:
+        bases = [fact.chosen.basis for _, fact in _every_fact(p)]
+        rows.append(
+            [
+                p.id,
+                p.registration,
+                str(len(p.arms)),
+                str(bases.count("unknown")),
+                str(bases.count("assumed")),
+                p.reading,
+                p.title,
+            ]
+        )
+    return table(
+        ["id", "registration", "arms", "unknown", "assumed", "reading", "title"], rows, right=frozenset({2, 3, 4})
+    )
+
+
+def _every_fact(protocol: Protocol) -> list[tuple[str, Fact[Any]]]:
+    """Facts of all arms by path; arms that say the same count once, others are told apart by their name."""
+    found: dict[str, Fact[Any]] = {}
+    for arm in protocol.arms:
+        for path, fact in facts_of(protocol, arm):
+            shared = all(fact == dict(facts_of(protocol, a)).get(path, fact) for a in protocol.arms)
+            found[path if shared or len(protocol.arms) == 1 else f"{path} ({arm})"] = fact
+    return list(found.items())
+
+
+def in_full(protocol: Protocol, arm_name: str | None) -> str:
+    """Every line in words; assumed values are marked *, unknown ones ?."""
+    _check_arm(protocol, arm_name)
+    low, high = protocol.population.age
+    ages = f"{low:g} to {high:g} years" if high < 120 else f"{low:g} years and older"
+    enrolment = f", {protocol.population.enrolment} patients" if protocol.population.enrolment else ""
+    zero = protocol.numbering.zero
+    day = "day 0" if zero.value else "day 1, without a day 0"
+    parts = [
+        f"{protocol.title}\n{protocol.registration} · {protocol.population.disease} · {ages}{enrolment}",
+        f"Day numbering: {protocol.numbering.anchor.text}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
+        f"Body size: {protocol.body.weight.text} weight{_mark(protocol.body.weight)}, BSA by {protocol.body.bsa.text}"
+        f"{_mark(protocol.body.bsa)}, BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
+    ]
+    parts += ["\n".join(_arm(protocol, name, arm)) for name, arm in protocol.arms.items() if arm_name in (None, name)]
+    if protocol.washout:
+        parts.append("Before the first cells, without:\n" + "\n".join(f"  {_washout(w)}" for w in protocol.washout))
+    if protocol.escalation:
+        e = protocol.escalation
+        parts.append(
+            f"Dose escalation for the {e.goal}: levels {e.levels.text}{_mark(e.levels)}; design "
+            + (e.design.text if e.design.value else f"unknown? {e.design.ask}")
+        )
+    if protocol.questions:
+        parts.append("Open:\n" + "\n".join(f"  {q.about}: {q.ask}" for q in protocol.questions))
+    parts.append("* assumed by the protocol file, not registered · ? unknown, to be set · see `nksim protocols gaps`")
+    return in_words("\n\n".join(parts))
+
+
+def _arm(protocol: Protocol, name: str, arm: Arm) -> Iterator[str]:
+    if len(protocol.arms) > 1:
+        yield f"Arm {name}" + (f": {arm.title}" if arm.title else "")
+    for phase in arm.phases:
+        yield f"{phase.phase.capitalize()}:"
+        for line in phase.give:
+            yield textwrap.fill(_line(protocol, line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    if arm.assess:
+        yield "Assessments:"
+        for item in arm.assess:
+            yield textwrap.fill(_assessment(item), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _line(protocol: Protocol, line: Administration) -> str:
+    product = protocol.products.get(line.product)
+    name = product.title if product and product.title else line.product
+    parts = [f"{line.id}: {name}, {_value(line.dose)}", f"{_value(line.route)}"]
+    if line.over is not None:
+        parts.append(f"over {_value(line.over)}")
+    parts.append(_value(line.timing))
+    if line.at is not None:
+        parts.append(f"at {line.at.text}{_mark(line.at)}")
+    for label, fact in (("window", line.window), ("in all", line.count), ("capped at", line.cap),
+                        ("rounded", line.round), ("also registered as", line.restated)):  # fmt: skip
+        if fact is not None:
+            parts.append(f"{label} {_value(fact)}")
+    printed = [f.printed for f in (line.dose, line.timing) if f.printed]
+    tail = f" [printed: {'; '.join(printed)}]" if printed else ""
+    return ", ".join(parts) + tail + (f". {line.note}" if line.note else "")
+
+
+def _assessment(item: Assessment) -> str:
+    words = f"{item.id}: {item.what}"
+    if item.lineage and item.lineage not in item.what:
+        words += f", in {item.lineage}"
+    if item.start is not None and item.length is not None:
+        words += f", {_value(item.length)} from {_value(item.start)}"
+    if item.days is not None:
+        words += f", {_value(item.days)}"
+    return words
+
+
+def _washout(washout: Any) -> str:
+    limit = str(washout.by.chosen.value)
+    if washout.half_lives:
+        limit += f" or {washout.half_lives} half-lives, whichever is {washout.whichever}"
+    return f"{washout.what}{f' (unless {washout.unless})' if washout.unless else ''} within {limit}"
+
+
+def _value(fact: Fact[Any]) -> str:
+    """A fact in words with its mark; a choice shows the range that it lies in."""
+    chosen = fact.chosen
+    if chosen.basis == "unknown":
+        return f"unknown ({fact.text})?"
+    within = f" (of {fact.value})" if fact.use is not None else ""
+    return f"{chosen.value}{_mark(fact)}{within}"
+
+
+def _mark(fact: Fact[Any]) -> str:
+    return {"assumed": "*", "unknown": "?"}.get(fact.chosen.basis, "")
+
+
+def questions(protocol: Protocol) -> str:
+    """Unknown facts, then assumed ones, then what no value in the file could show, numbered."""
+    unknown = [f"{path}: {f.ask}" for path, f in _every_fact(protocol) if f.chosen.basis == "unknown"]
+    assumed = [f"{path}: is it {f.chosen.text}? nksim assumes so: {f.chosen.why}." for path, f in _every_fact(protocol)
+               if f.chosen.basis == "assumed"]  # fmt: skip
+    other = [f"{q.about}: {q.ask}" + (f" ({q.why})" if q.why else "") for q in protocol.questions]
+    parts = [f"Open questions on {protocol.registration}, {protocol.title}"]
+    number = 0
+    for title, items in (("Unknown: must be answered before a calendar can be made, where it is a dose or a day", unknown),
+                         ("Assumed by the protocol file", assumed), ("Also open", other)):  # fmt: skip
+        if items:
+            lines = []
+            for item in items:
+                number += 1
+                lines.append(textwrap.fill(f"{number:>2}. {item}", _WIDTH, subsequent_indent="    "))
+            parts.append(f"{title}:\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def standing(protocol: Protocol, path: str, arm_name: str | None) -> str:
+    """What a fact is, how firmly it stands, and on what."""
+    _check_arm(protocol, arm_name)
+    parts = []
+    for arm in [arm_name] if arm_name else protocol.arms:
+        fact = dict(facts_of(protocol, arm)).get(path)
+        if fact is not None:
+            text = "\n".join(_standing(protocol, path, fact))
+            parts.append(text if len(protocol.arms) == 1 else f"{text}\n  arm: {arm}")
+    if not parts:
+        known = sorted({p for arm in protocol.arms for p, _ in facts_of(protocol, arm)})
+        near = difflib.get_close_matches(path, known, n=1)
+        raise UsageError(
+            "NK506",
+            f"{protocol.id} has no fact {shorten(path)}",
+            help=f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}",
+        )
+    return "\n".join(parts)
+
+
+def _standing(protocol: Protocol, path: str, fact: Fact[Any]) -> Iterator[str]:
+    yield f"{path} = {fact.text if fact.basis != 'unknown' else 'unknown'}"
+    yield f"  basis: {fact.basis}"
+    if fact.basis != "unknown" and str(fact.value) != fact.text:
+        yield f"  read as: {fact.value}"
+    for label, text in (("printed", fact.printed), ("from", fact.derived_from), ("why", fact.why), ("ask", fact.ask)):
+        if text:
+            yield f"  {label}: {text}"
+    if fact.source is not None:
+        yield f"  source: {_source(protocol.sources[fact.source])}"
+    elif fact.basis == "stated":
+        yield f"  source: the registration, {protocol.registration}"
+    if fact.use is not None:
+        yield from (f"  {line}" for line in _standing(protocol, "chosen", fact.use))
+
+
+def citations(protocol: Protocol) -> str:
+    """The registration and every source with what it supports."""
+    lines = [f"{protocol.registration}. {protocol.title}. Supports: every fact of the file that names no other source."]
+    lines += [f"{_source(s)} Supports: {s.supports}." for s in protocol.sources.values()]
+    return "\n".join(
+        textwrap.fill(f"{i}. {line}", _WIDTH, subsequent_indent="   ", break_on_hyphens=False, break_long_words=False)
+        for i, line in enumerate(lines, 1)
+    )
+
+
+def _source(source: Source) -> str:
+    found = [f"doi:{source.doi}" if source.doi else "", f"PMID {source.pmid}" if source.pmid else "",
+             source.nct or "", source.url or ""]  # fmt: skip
+    year = f" ({source.year})" if source.year else ""
+    return f"{source.title.rstrip('.')}{year}. {', '.join(filter(None, found))}."
+
+
+def _check_arm(protocol: Protocol, arm_name: str | None) -> None:
+    if arm_name is not None and arm_name not in protocol.arms:
+        raise UsageError(
+            "NK504", f"{protocol.id} has no arm {shorten(arm_name)}", help=f"one of {', '.join(protocol.arms)}"
+        )

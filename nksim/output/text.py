@@ -1,0 +1,69 @@
+"""Doses and tables for a person's eye, in the spelling of the ISMP list of error-prone abbreviations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from nksim.errors import display_width
+from nksim.units import grouped
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+def dose_text(amount: Decimal, unit: str) -> str:
+    """An amount as it may stand on a calendar: units spelled out, cells also in E-notation.
+
+    >>> dose_text(Decimal("1200.00"), "mg"), dose_text(Decimal("2E8"), "cells")
+    ('1,200 mg', '2 × 10^8 (2E8) cells')
+    >>> dose_text(Decimal("781735.96"), "IU"), dose_text(Decimal("9000000"), "IU")
+    ('781,736 units', '9 million units (9,000,000)')
+    """
+    if unit == "cells":
+        power = amount.adjusted()
+        head = grouped(amount.scaleb(-power))
+        return f"{head} × 10^{power} ({head}E{power}) cells"
+    if unit != "IU":
+        return f"{grouped(amount)} {unit}"
+    if amount < 1_000_000:
+        return f"{grouped(amount)} units"
+    return f"{grouped(amount / 1_000_000)} million units ({grouped(amount)})"
+
+
+def in_words(calculation: str) -> str:
+    """A calculation for a person: units for IU.
+
+    >>> in_words("1,000,000 IU/m² × 0.781736 m²")
+    '1,000,000 units/m² × 0.781736 m²'
+    """
+    return calculation.replace(" IU", " units")
+
+
+def signed(day: int) -> str:
+    """A day number with a true minus sign.
+
+    >>> signed(-7)
+    '−7'
+    """
+    return str(day).replace("-", _MINUS)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Aligned columns under a header line; columns in `right` are right-aligned.
+
+    >>> print(table(["id", "n"], [["a", "1"], ["bb", "10"]], right=frozenset({1})))
+    id   n
+    a    1
+    bb  10
+    """
+    widths = [max(display_width(r[i]) for r in (header, *rows)) for i in range(len(header))]
+    lines = []
+    for row in (header, *rows):
+        cells = [_padded(text, widths[i], i in right) for i, text in enumerate(row)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - display_width(text))
+    return space + text if right else text + space

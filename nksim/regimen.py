@@ -1,0 +1,133 @@
+"""The library's front door: a protocol with its choices, and the calendar that it gives a patient."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nksim.errors import UsageError, shorten
+from nksim.output import calendars, files
+from nksim.output.provenance import Provenance, provenance
+from nksim.patient import Patient
+from nksim.protocol.catalog import load
+from nksim.protocol.choice import Choice, change, choose
+from nksim.protocol.model import Protocol
+from nksim.protocol.times import clock
+from nksim.schedule.calendar import Calendar, Row, place
+from nksim.schedule.expansion import expand
+
+if TYPE_CHECKING:
+    from nksim.run import Run
+
+CALENDAR_FORMATS = ("table", "csv", "json", "ics")
+
+
+def protocol(id_or_path: str) -> Regimen:
+    """A protocol of the catalogue by its id, or one of your own by its path.
+
+    >>> p = protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
+    >>> cal = p.calendar(Patient(weight="20 kg", height="110 cm"), day0="2027-03-01", tz="Asia/Shanghai")
+    >>> cal.rows[0].start.date().isoformat(), cal.rows[0].event.amount
+    ('2027-02-22', Decimal('1200.0'))
+    """
+    return Regimen(load(id_or_path))
+
+
+@dataclass(frozen=True)
+class Regimen:
+    """A protocol with the arm, level and answers chosen so far; every change gives a new one."""
+
+    protocol: Protocol
+    arm_name: str | None = None
+    dose_level: int | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    accept_assumed: bool = False
+    command: str | None = field(default=None, compare=False)
+
+    def assume(self) -> Regimen:
+        """The same, with what the file assumes about doses and days accepted."""
+        return replace(self, accept_assumed=True)
+
+    def change(self, path: str, value: str) -> Regimen:
+        """The same with one fact answered, e.g. `change("cells.days", "0, 7, 14")`; checked at once."""
+        change(self.protocol, path, value)
+        return replace(self, settings=(*self.settings, (path, value)))
+
+    def arm(self, name: str) -> Regimen:
+        """The same in the named arm."""
+        return replace(self, arm_name=name)
+
+    def level(self, number: int) -> Regimen:
+        """The same at the dose level of that number, counted from 1."""
+        return replace(self, dose_level=number)
+
+    def arms(self) -> tuple[Regimen, ...]:
+        """One regimen for each arm; itself where an arm is chosen or there is only one."""
+        names = [self.arm_name] if self.arm_name or len(self.protocol.arms) == 1 else list(self.protocol.arms)
+        return tuple(replace(self, arm_name=name) for name in names)
+
+    def choice(self) -> Choice:
+        """The chosen arm with its answers applied; raises `UsageError` or `InvalidInput` where they do not fit."""
+        return choose(self.protocol, arm=self.arm_name, level=self.dose_level, settings=self.settings)
+
+    def calendar(self, patient: Patient, *, day0: str | dt.date, tz: str, cells_at: str = "10:00") -> PatientCalendars:
+        """The dosing calendar of a patient whose first cells fall on `day0` in the IANA zone `tz`.
+
+        Raises `Unanswered` where doses or days are unknown, or assumed and not accepted (`assume()`).
+        """
+        return self.calendars([(patient, day0, tz)], cells_at=cells_at)
+
+    def calendars(
+        self, patients: Sequence[tuple[Patient, str | dt.date, str]], *, cells_at: str = "10:00"
+    ) -> PatientCalendars:
+        """One calendar each for patients with their day 0 and zone."""
+        choice = self.choice().answered(accept_assumed=self.accept_assumed)
+        at = clock(cells_at)
+        placed = tuple(place(expand(choice, p, anchor_clock=at), day0=day0, tz=tz) for p, day0, tz in patients)
+        return PatientCalendars(placed, provenance(choice, command=self.command))
+
+    def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
+        """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""
+        from nksim.run import simulate
+
+        return simulate(self, n=n, seed=seed, **options)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class PatientCalendars:
+    """The calendars of one or more patients; print it for the table, or save it in any format."""
+
+    calendars: tuple[Calendar, ...]
+    provenance: Provenance
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every row of every calendar, in order."""
+        return tuple(row for c in self.calendars for row in c.rows)
+
+    def render(self, form: str) -> str | bytes:
+        """The calendars as `table`, `csv`, `json` or `ics`."""
+        if form == "csv":
+            return calendars.as_csv(self.calendars)
+        if form == "json":
+            return calendars.as_json(self.calendars, self.provenance)
+        if form == "ics":
+            from nksim.output.ics import as_ics
+
+            return as_ics(self.calendars, self.provenance)
+        if form == "table":
+            return calendars.as_table(self.calendars, self.provenance)
+        raise UsageError("NK703", f"no calendar format {shorten(form)}", help=f"one of {', '.join(CALENDAR_FORMATS)}")
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes the file in the format of its suffix: .txt, .csv, .json or .ics."""
+        target = Path(path)
+        form = {"txt": "table"}.get(target.suffix[1:], target.suffix[1:])
+        files.check_free(target, force=force)
+        files.write(target, self.render(form))
+
+    def __str__(self) -> str:
+        return calendars.as_table(self.calendars, self.provenance)
