@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from nksim.errors import Fault, InvalidInput, Misread, Place, shorten
-from nksim.units import convert, number, plain, quantity
+from nksim.units import convert, plain, quantity
 
 # Beyond these the number is a slip (grams, pounds, metres, a lost decimal point), not a body.
 PLAUSIBLE = {
@@ -19,6 +19,7 @@ PLAUSIBLE = {
     "creatinine": (5.0, 2500.0, "umol/L"),
     "BMI": (7.0, 100.0, "kg/m²"),
 }
+_EXAMPLES = {"weight": "20 kg", "height": "110 cm", "age": "6 y or 18 mo", "creatinine": "40 umol/L"}
 ID_PATTERN = re.compile(r"[^\W_][\w.\-]{0,63}")
 UMOL_PER_MG_DL = 88.4
 
@@ -92,13 +93,31 @@ class Patient:
         for field, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, field, value)
 
+    @classmethod
+    def known(
+        cls,
+        id: str,
+        *,
+        weight_kg: float,
+        height_cm: float,
+        age_y: float,
+        sex: str,
+        creatinine_umol_l: float | None = None,
+    ) -> Patient:
+        """A patient whose measures were checked elsewhere, as those of a virtual population are."""
+        patient = cls.__new__(cls)
+        values = (id, weight_kg, height_cm, age_y, sex, creatinine_umol_l)
+        for field, value in zip(cls.__dataclass_fields__, values, strict=True):
+            object.__setattr__(patient, field, value)
+        return patient
+
     def weight(self) -> float:
         """Actual body weight in kg; raises `InvalidInput` NK405 where it is not known."""
-        return self._known("weight", self.weight_kg, "--weight 20kg")
+        return self._known("weight", self.weight_kg, "--weight 20kg, or weight_kg to the file of patients")
 
     def bsa_m2(self, formula: str) -> float:
         """Body surface area in m² by a formula of `BSA_FORMULAS`; needs weight and height (NK405)."""
-        height_cm = self._known("height", self.height_cm, "--height 110cm")
+        height_cm = self._known("height", self.height_cm, "--height 110cm, or height_cm to the file of patients")
         return BSA_FORMULAS[formula](height_cm, self.weight())
 
     def egfr(self) -> tuple[float, str] | None:
@@ -136,8 +155,8 @@ class Patient:
 def _measure(name: str, raw: str | float) -> float:
     """One measure of a patient from text or a plain number, within what a body can be."""
     low, high, unit = PLAUSIBLE[name]
-    text = raw.strip() if isinstance(raw, str) else plain(number(repr(raw)))
-    spelled = f"{text} {unit}" if re.fullmatch(r"[\d.eE+-]+", text) else text
+    text = raw.strip() if isinstance(raw, str) else plain(Decimal(repr(float(raw))))
+    spelled = f"{text} {unit}" if re.fullmatch(r"[0-9.eE+-]+", text) else text
     try:
         if name == "age":
             value = _years(spelled)
@@ -148,7 +167,7 @@ def _measure(name: str, raw: str | float) -> float:
         raise Misread(
             "NK401",
             f"{name} {shorten(text)} cannot be read: {error.message}",
-            help=error.help or f"write for example {low:g} {unit}",
+            help=error.help if error.code == "NK212" and error.help else f"write for example {_EXAMPLES[name]}",
         ) from None
     if not low <= value <= high or (name == "weight" and value == 0):
         raise Misread("NK402", f"{name} {shorten(text)} is not plausible", help=f"between {low:g} and {high:g} {unit}")
@@ -157,7 +176,7 @@ def _measure(name: str, raw: str | float) -> float:
 
 def _years(text: str) -> float:
     """Age in years from `6 y`, `18 mo`, `3 wk` or `2.5 y`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(y|mo|wk|d)", text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(y|mo|wk|d)", text, re.ASCII)
     if not match:
         raise Misread("NK214", "not an age", help="write for example 6 y or 18 mo")
     return float(match[1]) / {"y": 1, "mo": 12, "wk": 365.25 / 7, "d": 365.25}[match[2]]

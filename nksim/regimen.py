@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nksim.errors import UsageError, shorten
+from nksim.errors import Misread, UsageError, shorten
 from nksim.output import calendars, files
 from nksim.output.provenance import Provenance, provenance
 from nksim.patient import Patient
@@ -64,6 +65,12 @@ class Regimen:
         """The same at the dose level of that number, counted from 1."""
         return replace(self, dose_level=number)
 
+    def describe(self) -> str:
+        """Every line of the protocol in words, with the answers given so far; * assumed, ? unknown."""
+        from nksim.output.protocols import in_full
+
+        return in_full(reduce(lambda p, answer: change(p, *answer), self.settings, self.protocol), self.arm_name)
+
     def arms(self) -> tuple[Regimen, ...]:
         """One regimen for each arm; itself where an arm is chosen or there is only one."""
         names = [self.arm_name] if self.arm_name or len(self.protocol.arms) == 1 else list(self.protocol.arms)
@@ -85,7 +92,10 @@ class Regimen:
     ) -> PatientCalendars:
         """One calendar each for patients with their day 0 and zone."""
         choice = self.choice().answered(accept_assumed=self.accept_assumed)
-        at = clock(cells_at)
+        try:
+            at = clock(cells_at)
+        except Misread as error:
+            raise UsageError(error.code, f"cells_at: {error.message}", help=error.help) from None
         placed = tuple(place(expand(choice, p, anchor_clock=at), day0=day0, tz=tz) for p, day0, tz in patients)
         return PatientCalendars(placed, provenance(choice, command=self.command))
 
@@ -127,7 +137,11 @@ class PatientCalendars:
         target = Path(path)
         form = {"txt": "table"}.get(target.suffix[1:], target.suffix[1:])
         files.check_free(target, force=force)
-        files.write(target, self.render(form))
+        content = self.render(form)
+        if form == "csv":
+            files.write_csv(target, str(content), self.provenance.as_dict())
+        else:
+            files.write(target, content)
 
     def __str__(self) -> str:
         return calendars.as_table(self.calendars, self.provenance)

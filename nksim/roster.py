@@ -205,14 +205,18 @@ def _entry(row: dict[str, str], place: Place) -> Entry:
 
 
 def _date(text: str, column: str, patient: str) -> dt.date:
+    written = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) is not None
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        if written:
             return dt.date.fromisoformat(text)
     except ValueError:
         pass
-    raise InvalidInput(
-        "NK406", f"patient {shorten(patient)}: {column} {shorten(text)} is not a date", help="write YYYY-MM-DD"
+    what, mend = (
+        ("is no date of the calendar", "is the day in that month?")
+        if written
+        else ("is not a date", "write YYYY-MM-DD")
     )
+    raise InvalidInput("NK406", f"patient {shorten(patient)}: {column} {shorten(text)} {what}", help=mend)
 
 
 def _age_on(birth: dt.date, day0: str | None, patient: str) -> str:

@@ -11,7 +11,7 @@ import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 300
 LARGEST_NUMBER = Decimal("1e15")
+SMALLEST_NUMBER = Decimal("1e-15")
 
 # spelling -> (canonical unit, power-of-ten multiplier that the spelling carries)
 _UNITS: dict[str, tuple[str, Decimal]] = {
@@ -68,6 +69,7 @@ _REFUSED = {
 }
 _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER_TEXT = re.compile(_NUMBER)
+_SUPERSCRIPT_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 
 
@@ -150,7 +152,7 @@ def normalise(text: str) -> str:
     if len(text) > LONGEST_TEXT:
         raise Misread("NK201", f"a value of {len(text)} characters is too long", help=f"at most {LONGEST_TEXT}")
     for c in text:
-        if c not in "0123456789" and unicodedata.category(c) == "Nd":
+        if c not in "0123456789" and c not in _SUPERSCRIPT_DIGITS and unicodedata.category(c) in ("Nd", "No", "Nl"):
             raise Misread("NK210", f"{shorten(c)} is not an ASCII digit", help="write digits as 0-9")
         if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t":
             raise Misread("NK201", f"control character {shorten(c)} in a value", help="delete it")
@@ -181,10 +183,15 @@ def number(text: str) -> Decimal:
         raise Misread("NK210", f"{shorten(text)} is not a number", help="write for example 60, 0.5 or 1e9")
     if re.match(r"[+-]?0\d", text):
         raise Misread("NK210", f"leading zero in {shorten(text)}", help="write the number without it")
-    value = Decimal(text)
-    if abs(value) > LARGEST_NUMBER:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # an exponent beyond what decimals hold
+        value = Decimal("Infinity")
+    if value and not SMALLEST_NUMBER <= abs(value) <= LARGEST_NUMBER:
         raise Misread(
-            "NK213", f"{shorten(text)} is not a finite number that a dose could be", help=f"at most {LARGEST_NUMBER:e}"
+            "NK213",
+            f"{shorten(text)} is not a finite number that a dose could be",
+            help=f"from {SMALLEST_NUMBER:e} to {LARGEST_NUMBER:e}",
         )
     return value
 

@@ -18,8 +18,11 @@ FILES = sorted((Path(__file__).parent / "calendars").glob("*.yaml"))
 def printed(expected):
     settings = tuple((k, str(v)) for k, v in expected["set"].items())
     choice = choose(load(expected["protocol"]), arm=expected["arm"], level=expected["level"], settings=settings)
-    schedule = expand(choice.answered(accept_assumed=expected["assume"]), Patient(**expected["patient"]),
-                      anchor_clock=dt.time.fromisoformat(expected["cells_at"]))
+    schedule = expand(
+        choice.answered(accept_assumed=expected["assume"]),
+        Patient(**expected["patient"]),
+        anchor_clock=dt.time.fromisoformat(expected["cells_at"]),
+    )
     return place(schedule, day0=expected["day0"], tz=expected["tz"])
 
 
@@ -32,8 +35,18 @@ def test_the_calendar_equals_the_second_reading(path):
     expected = yaml.safe_load(path.read_text())
     rows = printed(expected).rows
     found = [
-        [r.event.kind, r.event.line, f"{r.event.occasion.number}/{r.event.occasion.count}", r.protocol_day, minute(r.start),
-         minute(r.end), r.event.route, r.event.dose.unit if r.event.dose else None, minute(r.earliest), minute(r.latest)]
+        [
+            r.event.kind,
+            r.event.line,
+            f"{r.event.occasion.number}/{r.event.occasion.count}",
+            r.protocol_day,
+            minute(r.start),
+            minute(r.end),
+            r.event.route,
+            r.event.dose.unit if r.event.dose else None,
+            minute(r.earliest),
+            minute(r.latest),
+        ]
         for r in rows
     ]
     assert found == [[*row[:7], *row[8:]] for row in expected["rows"]]

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 import click
 
 from nksim import __version__
+from nksim.cli import options
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.protocols import protocols
 from nksim.cli.simulate import simulate
 from nksim.errors import NksimError
-
-MOST_FAULTS = 20
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,10 +49,7 @@ def run(args: list[str]) -> int:
         code = cli.main(args=args, prog_name="nksim", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except NksimError as error:
-        for fault in error.faults[:MOST_FAULTS]:
-            click.echo(str(fault), err=True)
-        if len(error.faults) > MOST_FAULTS:
-            click.echo(f"… and {len(error.faults) - MOST_FAULTS} more", err=True)
+        options.complain(error)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from nksim.cli import options
+from nksim.errors import InvalidInput, NksimError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -90,7 +92,7 @@ def _from_file(
 ) -> list[tuple[Patient, str | dt.date, str]]:
     """The patients of a file; a row's own day 0 and zone go before the options'."""
     from nksim.roster import read_roster
-    from nksim.schedule.calendar import zone
+    from nksim.schedule.calendar import parse_date, zone
 
     both = [name for name, value in given.items() if value is not None]
     if both:
@@ -98,7 +100,14 @@ def _from_file(
     roster = read_roster(path)
     if roster.unused:
         options.talk(f"note: columns not used: {', '.join(roster.unused)}")
+    faults = []
     for entry in roster.entries:
-        if entry.tz:
-            zone(entry.tz, entry.place)
+        for check, text in ((parse_date, entry.day0), (zone, entry.tz)):
+            try:
+                if text:
+                    check(text)
+            except NksimError as error:
+                faults += [replace(fault, place=entry.place) for fault in error.faults]
+    if faults:
+        raise InvalidInput(faults)
     return [(e.patient, *_placed(e.day0 or day0, e.tz or tz)) for e in roster.entries]

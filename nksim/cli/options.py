@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nksim.errors import UsageError, shorten
+from nksim.errors import NksimError, UsageError, shorten
 
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen
 
 F = TypeVar("F", bound=Callable[..., Any])
+MOST_FAULTS = 20
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -47,6 +48,18 @@ body = _together(
     click.option("--age", metavar="AGE", help="Age, e.g. 6y or 18mo."),
     click.option("--sex", metavar="F|M", help="F or M."),
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
+)
+running = _together(
+    click.option("-n", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="Virtual patients."),
+    click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
+    click.option("--days", type=float, default=90, show_default=True, help="Last day of the run."),
+    click.option("--every", default="6h", show_default=True, metavar="STEP", help="Step between outputs."),
+    click.option("--engine", default="auto", show_default=True, help="auto, numpy or reference (slow SciPy oracle)."),
+    click.option("--model", default="model1", show_default=True, help="Parameter set."),
+    click.option("--lod", default="1 %", show_default=True, help="Limit of detection of the chimerism assay."),
+    click.option(
+        "--lineage", default="NK", show_default=True, help="Cells that the assay looks at: NK or lymphocytes."
+    ),
 )
 outputs = _together(
     click.option(
@@ -89,11 +102,13 @@ def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def patient(*, id: str, **measures: str | None) -> Patient:
+def patient(
+    *, id: str, weight: str | None, height: str | None, age: str | None, sex: str | None, creatinine: str | None
+) -> Patient:
     """The patient that the body options describe."""
     from nksim.patient import Patient
 
-    return Patient(id=id, **{k: v for k, v in measures.items() if v is not None})
+    return Patient(id=id, weight=weight, height=height, age=age, sex=sex, creatinine=creatinine)
 
 
 def checked_outputs(outputs: Sequence[str], suffixes: Sequence[str], *, force: bool) -> list[Path]:
@@ -112,6 +127,14 @@ def checked_outputs(outputs: Sequence[str], suffixes: Sequence[str], *, force: b
     if len(set(paths)) < len(paths):
         raise UsageError("NK703", "one file is named twice", help="name each output once")
     return paths
+
+
+def complain(error: NksimError) -> None:
+    """Prints the faults of an error, the first of them where there are very many."""
+    for fault in error.faults[:MOST_FAULTS]:
+        talk(fault)
+    if len(error.faults) > MOST_FAULTS:
+        talk(f"… and {len(error.faults) - MOST_FAULTS} more")
 
 
 def talk(message: object) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nksim.cli import options
 from nksim.errors import NksimError
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def validate(files: tuple[str, ...]) -> int:
         try:
             found = _load(file)
         except NksimError as error:
-            for fault in error.faults:
-                click.echo(str(fault), err=True)
+            options.complain(error)
             worst = max(worst, error.exit_code)
         else:
             click.echo(f"{file}: ok, {found.id}, {len(found.arms)} arm{'s' if len(found.arms) > 1 else ''}")

@@ -1,8 +1,99 @@
 """`nksim simulate`: modelled persistence and chimerism of one regimen."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
+
+from nksim.cli import options
+from nksim.errors import Misread, UsageError, shorten
+
+if TYPE_CHECKING:
+    from nksim.simulation import Settings, Simulation
 
 
 @click.command()
-def simulate() -> None:
-    """Stub while the engine is built."""
+@click.argument("protocol", metavar="PROTOCOL")
+@options.choices
+@options.running
+@options.body
+@click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
+@options.outputs
+def simulate(
+    protocol: str,
+    arm: str | None,
+    level: int | None,
+    settings: tuple[str, ...],
+    assume: bool,
+    strict: bool,
+    n: int,
+    seed: int,
+    days: float,
+    every: str,
+    engine: str,
+    model: str,
+    lod: str,
+    lineage: str,
+    weight: str | None,
+    height: str | None,
+    age: str | None,
+    sex: str | None,
+    creatinine: str | None,
+    as_json: bool,
+    outputs: tuple[str, ...],
+    force: bool,
+) -> int:
+    """Modelled cell counts and chimerism of one regimen in virtual patients.
+
+    Assumed doses and days are used and named; unknown ones must be set. -o writes .csv (summary over time), .svg or
+    .png (chart), .json or .txt (metrics).
+
+    \b
+    nksim simulate nkaml -n 1000 -o curve.svg -o summary.csv
+    """
+    from nksim.run import Bodies
+    from nksim.run import simulate as run
+
+    paths = options.checked_outputs(outputs, ("csv", "json", "svg", "png", "txt"), force=force)
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
+    made = run(chosen, n=n, seed=seed, bodies=Bodies(weight, height, age, sex, creatinine),
+               settings=how(days, every, engine, model, lod, lineage))  # fmt: skip
+    for path in paths:
+        made.save(path, force=force)
+        options.talk(f"wrote {path}")
+    click.echo(made.json() if as_json else str(made), nl=False)
+    return warned([made.simulation], strict=strict, assume=assume)
+
+
+def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str) -> Settings:
+    """Settings from the options' text; raises `UsageError` NK640 or NK643 for a step or limit that is not one."""
+    from nksim.simulation import Settings
+    from nksim.units import duration, quantity
+
+    try:
+        step = float(duration(every).minutes) / 1440
+    except (Misread, KeyError):
+        raise UsageError("NK640", f"--every {shorten(every)} is not a step", help="write --every 6h") from None
+    try:
+        limit = quantity(lod)
+        if limit.unit != "%":
+            raise Misread("NK643", "not a percentage")
+    except Misread:
+        raise UsageError("NK643", f"--lod {shorten(lod)} is not a percentage", help='write --lod "1 %"') from None
+    return Settings(days, step, engine, model, float(limit.number) / 100, lineage)
+
+
+def warned(done: list[Simulation] | tuple[Simulation, ...], *, strict: bool, assume: bool) -> int:
+    """Names assumed doses and days and every finding on stderr; the exit code of the run."""
+    found = False
+    for s in done:
+        assumed = [p for p, _ in s.choice.assumed() if p.split(".")[1] in ("dose", "days", "before", "after")]
+        if assumed and not assume:
+            options.talk(
+                f"warning[NK502]: {s.choice.name}: doses or days are assumed by the file: {', '.join(assumed)}"
+            )
+        for finding in s.findings:
+            found = True
+            options.talk(f"{finding} ({s.choice.name})")
+    return 1 if strict and found else 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nksim.errors import UnreadableInput, UsageError, shorten
 
@@ -40,6 +43,13 @@ def write(path: Path, data: str | bytes) -> None:
         raise UnreadableInput(
             "NK702", f"cannot write {shorten(path)}: {error.strerror}", help="check space and rights"
         ) from None
+
+
+def write_csv(path: Path, text: str, provenance: Mapping[str, Any]) -> None:
+    """Writes a CSV, and beside it `NAME.csv-metadata.json` (the file name of W3C's CSV on the Web) with its provenance."""
+    write(path, text)
+    about = {"@context": "http://www.w3.org/ns/csvw", "url": path.name, "dc:source": provenance}
+    write(path.with_name(f"{path.name}-metadata.json"), json.dumps(about, ensure_ascii=False, indent=2) + "\n")
 
 
 def _umask() -> int:

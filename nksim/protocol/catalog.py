@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os.path
 from importlib import resources
-from pathlib import Path
 
 from nksim.errors import UsageError, shorten
 from nksim.protocol.model import Protocol
@@ -32,7 +32,7 @@ def load(id_or_path: str) -> Protocol:
     if id_or_path in catalog():
         name = f"{id_or_path}.yaml"
         return parse_protocol(resources.files("nksim.protocols_data").joinpath(name).read_bytes(), f"protocols/{name}")
-    if id_or_path.endswith((".yaml", ".yml")) or "/" in id_or_path or Path(id_or_path).exists():
+    if id_or_path.endswith((".yaml", ".yml")) or "/" in id_or_path or os.path.exists(id_or_path):
         return read_protocol(id_or_path)
     near = difflib.get_close_matches(id_or_path, catalog(), n=1)
     raise UsageError(

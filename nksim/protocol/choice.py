@@ -5,17 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from nksim.errors import Fault, InvalidInput, Place, Unanswered, UsageError, shorten
+from nksim.errors import Fault, InvalidInput, Misread, Place, Unanswered, UsageError, shorten
 from nksim.protocol.doses import DoseByLevel, DoseCase, DoseChoice, DoseRule
 from nksim.protocol.facts import Fact, Misreads, weakest
 from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
+from nksim.protocol.reading import inconsistencies
 from nksim.protocol.yaml_tree import read_tree
 
 _TIMINGS = ("days", "before", "after")
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,14 @@ class Choice:
             if not needed:
                 continue
             value, chosen = fact.chosen.value, fact.chosen
-            if isinstance(value, DoseChoice):
+            if isinstance(value, DoseByLevel):
+                levels = self.protocol.escalation.levels if self.protocol.escalation else fact
+                yield Fault(
+                    "NK501",
+                    f"escalation.levels is unknown: {levels.ask}",
+                    help=f'answer with --set {path}="<number> {levels.text}", or all levels with --set escalation.levels',
+                )
+            elif isinstance(value, DoseChoice):
                 yield Fault(
                     "NK501",
                     f"{path} is a choice within {fact.text}: which dose is given?",
@@ -130,6 +139,10 @@ def choose(
         raise UsageError("NK504", f"{protocol.id} has no arm {shorten(arm)}", help=f"one of {', '.join(names)}")
     for path, text in settings:
         protocol = change(protocol, path, text)
+    # Several answers may need one another, so that only their sum must be consistent.
+    where = Place("--set " + " --set ".join(f"{path}={text}" for path, text in settings))
+    if settings and (faults := [misread.at(where) for _, _, misread in inconsistencies(protocol)]):
+        raise InvalidInput(faults)
     name = arm or names[0]
     return Choice(_at_level(protocol, name, level), name, level, settings)
 
@@ -148,7 +161,7 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     found = False
     arms: dict[str, Arm] = {}
     for name, arm in protocol.arms.items():
-        found = found or any(item.id == head for item in (*arm.lines, *arm.assess))
+        found = found or head in {*(line.id for line in arm.lines), *(item.id for item in arm.assess)}
         phases = tuple(p.model_copy(update={"give": _changed(p.give, head, field, path, text)}) for p in arm.phases)
         arms[name] = arm.model_copy(update={"phases": phases, "assess": _changed(arm.assess, head, field, path, text)})
     if not found:
@@ -162,11 +175,11 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     return protocol.model_copy(update={"arms": arms})
 
 
-def _changed(items: tuple[Any, ...], head: str, field: str, path: str, text: str) -> tuple[Any, ...]:
-    return tuple(_with(item, field, path, text) if item.id == head else item for item in items)
+def _changed(items: tuple[R, ...], head: str, field: str, path: str, text: str) -> tuple[R, ...]:
+    return tuple(_with(i, field, path, text) if getattr(i, "id", None) == head else i for i in items)
 
 
-def _with(record: Record, field: str, path: str, text: str) -> Record:
+def _with(record: R, field: str, path: str, text: str) -> R:
     """The record with one fact replaced by the user's answer; another way of timing gives way to it."""
     fields = type(record).model_fields
     name = next((n for n, f in fields.items() if field == (f.alias or n)), None)
@@ -181,17 +194,17 @@ def _with(record: Record, field: str, path: str, text: str) -> Record:
     values = {(f.alias or n): getattr(record, n) for n, f in fields.items()}
     if field in _TIMINGS and isinstance(record, Administration):
         values.update(dict.fromkeys(_TIMINGS))
+        if field != "days":
+            values["at"] = None
     place = Place(f"--set {path}={text}")
     raw: Any = read_tree(f"value: {text}".encode(), place.file).content["value"] if text.startswith("{") else text
     values[field] = {"stated": raw}
     try:
         changed = type(record).model_validate({k: v for k, v in values.items() if v is not None})
     except ValidationError as error:
-        causes = [e.get("ctx", {}).get("error") for e in error.errors()]
+        causes: list[Any] = [e.get("ctx", {}).get("error") for e in error.errors()]
         found = [m for c in causes for m in ([x for _, x in c.found] if isinstance(c, Misreads) else [c])]
-        raise InvalidInput(
-            m.at(place) if hasattr(m, "at") else Fault("NK202", str(error), place) for m in found
-        ) from None
+        raise InvalidInput(m.at(place) for m in found if isinstance(m, Misread)) from None
     return changed.model_copy(update={name: _answer(getattr(record, name), getattr(changed, name), f"{path}={text}")})
 
 

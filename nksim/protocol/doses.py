@@ -49,6 +49,11 @@ class DoseRule:
 
     cases: tuple[DoseCase, ...]
 
+    @property
+    def dimensions(self) -> set[str]:
+        """What the doses measure: one dimension, where the rule makes sense."""
+        return {dose.dimension for case in self.cases for dose in case.doses}
+
     def __str__(self) -> str:
         return "; otherwise ".join(str(c) for c in self.cases)
 
@@ -59,6 +64,11 @@ class DoseChoice:
 
     low: Quantity
     high: Quantity
+
+    @property
+    def dimensions(self) -> set[str]:
+        """What the doses measure."""
+        return {self.low.dimension}
 
     def holds(self, dose: Quantity) -> bool:
         """Whether `dose` has the range's unit and lies within it."""
@@ -72,6 +82,11 @@ class DoseChoice:
 @dataclass(frozen=True)
 class DoseByLevel:
     """The dose of the chosen escalation level."""
+
+    @property
+    def dimensions(self) -> set[str]:
+        """What the doses measure: the levels say so."""
+        return set()
 
     def __str__(self) -> str:
         return "the dose of the level"
@@ -110,8 +125,22 @@ def dose_rule(raw: Any) -> AnyDose:
     return DoseRule((DoseCase((_dose(quantity(text), text),)),))
 
 
+def amount(raw: Any) -> Quantity:
+    """An amount for the whole patient, as a cap or a rounding step is.
+
+    >>> str(amount("5 g"))
+    '5 g'
+    """
+    found = one_dose(raw)
+    if found.per or found.per_day:
+        raise Misread(
+            "NK215", f"{shorten(raw)} is not an amount for the whole patient", help="write it without /kg, /m^2 or /day"
+        )
+    return found
+
+
 def one_dose(raw: Any) -> Quantity:
-    """A single dose, as a cap or a chosen dose is.
+    """A single dose.
 
     >>> str(one_dose("5 g"))
     '5 g'
@@ -151,7 +180,7 @@ def rounding(raw: Any) -> Rounding:
             f"rounding within {shorten(raw['within'])} is not accepted",
             help="a limit above 0 % and at most 10 %",
         )
-    return Rounding(one_dose(raw["to"]), within.number)
+    return Rounding(amount(raw["to"]), within.number)
 
 
 def _dose(dose: Quantity, text: str) -> Quantity:

@@ -18,7 +18,7 @@ from nksim.protocol import doses, times
 from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
-from nksim.units import Duration, Quantity, duration, normalise
+from nksim.units import Duration, Quantity, duration, normalise, quantity
 
 
 class Record(BaseModel):
@@ -49,7 +49,7 @@ def _cap(raw: Any) -> Quantity | None:
     """A BSA cap in m^2, or none."""
     if raw == "none":
         return None
-    cap = doses.quantity(_text(raw))
+    cap = quantity(_text(raw))
     if cap.unit != "m^2" or not 0 < cap.number < 4:
         raise Misread("NK215", f"BSA cap {shorten(raw)} is not a body surface", help="write none or 2.0 m^2")
     return cap
@@ -69,8 +69,15 @@ def _length(raw: Any) -> Duration:
     return duration(_text(raw))
 
 
+def _infusion_time(raw: Any) -> Duration:
+    found = _length(raw)
+    if found.unit in ("mo", "y"):
+        raise Misread("NK214", f"{shorten(raw)} is not an infusion time", help="write it in min, h, d or wk")
+    return found
+
+
 def _year(raw: Any) -> int:
-    if not re.fullmatch(r"(19|20)\d\d", _text(raw)):
+    if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
     return int(raw)
 
@@ -82,7 +89,7 @@ TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
 RouteFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT"))))]
 DoseFact = Annotated[Fact[AnyDose], PlainValidator(fact_of(doses.dose_rule))]
 LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(doses.dose_list))]
-AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.one_dose))]
+AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.amount))]
 RangeFact = Annotated[Fact[DoseChoice], PlainValidator(fact_of(doses.dose_range))]
 RoundingFact = Annotated[Fact[Rounding], PlainValidator(fact_of(doses.rounding))]
 DaysFact = Annotated[Fact[Days | Recurrence], PlainValidator(fact_of(times.days))]
@@ -90,6 +97,7 @@ BeforeFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.rela
 AfterFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "after")))]
 FromFact = Annotated[Fact[Reference], PlainValidator(fact_of(times.reference))]
 LengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_length))]
+OverFact = Annotated[Fact[Duration], PlainValidator(fact_of(_infusion_time))]
 ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
 WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
 CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
@@ -159,7 +167,7 @@ class Administration(Record):
     product: Text
     dose: DoseFact
     route: RouteFact
-    over: LengthFact | None = None
+    over: OverFact | None = None
     days: DaysFact | None = None
     before: BeforeFact | None = None
     after: AfterFact | None = None
@@ -190,6 +198,24 @@ class Administration(Record):
                 "NK203",
                 f"line {self.id} needs exactly one of days, before and after, and has {found}",
                 help="write for example days: -6..-2",
+            )
+        timing: Any = self.timing.value
+        if self.at is not None and (isinstance(timing, Relation) or getattr(timing, "first", None) is not None):
+            raise Misread(
+                "NK203", f"line {self.id} is timed by another line and has at: as well", help="leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_one_dimension(self) -> Administration:
+        """A cap of another dimension would never cap, a rounding step would round what it does not measure."""
+        found = [self.dose.value.dimensions] if self.dose.value else []
+        found += [{self.cap.value.dimension}] if self.cap and self.cap.value else []
+        found += [{self.round.value.to.dimension}] if self.round and self.round.value else []
+        measured = sorted(set().union(*found))
+        if len(measured) > 1:
+            raise Misread(
+                "NK215", f"dose, cap and round of line {self.id} mix {' and '.join(measured)}", help="write them in one"
             )
         return self
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten
+from nksim.protocol.doses import DoseByLevel
 from nksim.protocol.drugs import drug_names, proper_name
 from nksim.protocol.facts import BASES, Fact, Misreads
 from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
@@ -38,7 +39,7 @@ def parse_protocol(data: bytes, file: str) -> Protocol:
         protocol = Protocol.model_validate(tree.content)
     except ValidationError as error:
         raise InvalidInput(f for e in error.errors(include_url=False) for f in _faults(tree, e)) from None
-    faults = [m.at(tree.place(path, key=on_key)) for path, on_key, m in _inconsistencies(protocol)]
+    faults = [m.at(tree.place(path, key=on_key)) for path, on_key, m in inconsistencies(protocol)]
     if faults:
         raise InvalidInput(faults)
     protocol._sha256 = hashlib.sha256(data).hexdigest()
@@ -56,6 +57,14 @@ def _faults(tree: Tree, error: Any) -> Iterator[Fault]:
         yield cause.at(tree.place(path))
     elif error["type"] == "extra_forbidden":
         yield Fault("NK202", f"unknown key {shorten(path[-1])}", tree.place(path, key=True), _known_keys(path))
+    elif error["type"] == "string_pattern_mismatch":
+        on_key = error["loc"][-1] == "[key]"
+        name = f"{shorten(error['input'])} is not usable as a name here"
+        yield Fault("NK202", name, tree.place(path, key=on_key), "lower-case letters, digits, _ and -")
+    elif error["type"] == "too_short":
+        # Entries with faults of their own do not count for pydantic, although the list itself is long enough.
+        if not _found(tree, path):
+            yield Fault("NK203", f"{path[-1]}: is empty", tree.place(path), "add at least one entry")
     elif error["type"] == "missing":
         yield Fault("NK203", f"{path[-1]}: is missing", tree.place(path[:-1], key=True), f"add {path[-1]}: …")
     else:
@@ -112,7 +121,7 @@ def _records_in(annotation: Any) -> Iterator[type[BaseModel]]:
 Inconsistency = tuple[Path, bool, Misread]
 
 
-def _inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
+def inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
     """What single values cannot show: references, ids, sources, cycles of anchors."""
     yield from _sources(protocol, (), protocol)
     for name, product in protocol.products.items():
@@ -216,8 +225,10 @@ def _line(protocol: Protocol, path: Path, line: Administration, ids: set[str]) -
                 help=f"write {proper}" if proper else "add it to products:, as kind: drug",
             ),
         )
+    yield from _dose(protocol, path, line)
     use, choice = line.dose.use, line.dose.value
-    if use is not None and (not hasattr(choice, "holds") or not _lies_within(use, choice)):
+    # A user may go beyond the registered range, and is told so on the calendar (NK315); a file may not.
+    if use is not None and use.setting is None and (not hasattr(choice, "holds") or not _lies_within(use, choice)):
         yield (
             (*path, "dose", "use"),
             False,
@@ -226,6 +237,27 @@ def _line(protocol: Protocol, path: Path, line: Administration, ids: set[str]) -
             ),
         )
     yield from _times(protocol, path, line, ids)
+
+
+def _dose(protocol: Protocol, path: Path, line: Administration) -> Iterator[Inconsistency]:
+    """Cells are counted, known drugs are not; a dose by level needs levels."""
+    dose = line.dose.chosen.value
+    if isinstance(dose, DoseByLevel) and protocol.escalation is None:
+        help = "add escalation:, or write the dose"
+        yield (
+            (*path, "dose"),
+            False,
+            Misread("NK203", f"line {line.id} is dosed by level: levels are missing", help=help),
+        )
+        return
+    levels = protocol.escalation.levels.value if protocol.escalation and isinstance(dose, DoseByLevel) else None
+    measured = {q.dimension for q in levels} if levels else dose.dimensions if dose else set()
+    product = protocol.products.get(line.product)
+    counted = product is not None and product.kind == "nk"
+    if measured - {"cells"} if counted else "cells" in measured and product is None:
+        wanted = "write cells or cells/kg" if counted else "write it in mg or IU"
+        found = " and ".join(sorted(measured))
+        yield (*path, "dose"), False, Misread("NK229", f"{line.product} is dosed in {found}", help=wanted)
 
 
 def _lies_within(use: Fact[Any], choice: Any) -> bool:
@@ -259,7 +291,7 @@ def _times(protocol: Protocol, path: Path, item: Administration | Assessment, id
                 Misread(
                     "NK220",
                     f"{shorten(refers.line)} is not a line of this arm",
-                    help=f"did you mean {near[0]}?" if near else f"one of {sorted(ids)}",
+                    help=f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(ids))}",
                 ),
             )
 

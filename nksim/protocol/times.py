@@ -162,13 +162,20 @@ def recurrence(raw: Any) -> Recurrence:
             help=f'offsets from 0 to {every.days - 1}, as in pattern: "0, 3"',
         )
     first = raw.get("first")
-    return Recurrence(count(raw["count"]), every, pattern.days, relation_to(first) if first is not None else None)
+    found = Recurrence(count(raw["count"]), every, pattern.days, relation_to(first) if first is not None else None)
+    if found.offsets()[-1] > FARTHEST_DAY:
+        raise Misread(
+            "NK208",
+            f"the last dose, on day {found.offsets()[-1]}, is above the limit",
+            help=f"at most day {FARTHEST_DAY}",
+        )
+    return found
 
 
 def count(raw: Any) -> int:
     """A whole number of doses, 1 to the limit."""
     text = _text(raw, "a count")
-    if not re.fullmatch(r"\d{1,12}", text):
+    if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
         raise Misread("NK208", f"count {shorten(text)} is not a whole number", help="write for example 8")
     if not 1 <= int(text) <= MOST_DOSES:
         raise Misread("NK208", f"count {shorten(text)} is outside the limit", help=f"from 1 to {MOST_DOSES} doses")
@@ -220,6 +227,8 @@ def reference(raw: Any, *, default: str = "first") -> Reference:
 def span(raw: Any) -> Span:
     """`45 min`, `30..60 min` or `>= 4 h`."""
     text = normalise(_text(raw, "a duration"))
+    if re.search(r"(mo|y)$", text):
+        raise Misread("NK214", f"{shorten(text)} is not a distance between doses", help="write it in min, h, d or wk")
     if text.startswith(">="):
         return Span(duration(text[2:].strip()), None)
     match = re.fullmatch(r"([\d.]+?) ?(?:\.\.|-) ?([\d.]+ ?[a-z]+)", text)
@@ -262,7 +271,7 @@ def clock(raw: Any) -> dt.time:
     datetime.time(20, 0)
     """
     text = _text(raw, "a time of day")
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text, re.ASCII)
     if not match:
         raise Misread("NK222", f"{shorten(text)} is not a time of day", help="write HH:MM, as in 20:00")
     return dt.time(int(match[1]), int(match[2]))

@@ -37,7 +37,7 @@ class Tree:
                 return book[path[:end]]
         return Place(self.file)
 
-    def mark(self, start: yaml.Mark, end: yaml.Mark) -> Place:
+    def mark(self, start: Any, end: Any) -> Place:
         """A place from the parser's marks; text that goes on over lines is marked to the end of its first."""
         line = self.lines[start.line] if start.line < len(self.lines) else ""
         stop = end.column if end.line == start.line else len(line)
@@ -129,7 +129,9 @@ class _Builder:
         elif isinstance(event, yaml.NodeEvent) and event.anchor:
             self.tree.fault("NK105", f"anchor &{event.anchor} (for an alias) is not allowed", place, "delete it")
         if getattr(event, "tag", None):
-            self.tree.fault("NK106", f"tag {shorten(event.tag)} is not allowed", place, "write plain text")
+            self.tree.fault(
+                "NK106", f"tag {shorten(getattr(event, 'tag', ''))} is not allowed", place, "write plain text"
+            )
 
     def _open(self, container: Any, place: Place) -> None:
         if len(self.stack) >= DEEPEST:

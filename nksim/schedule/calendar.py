@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from nksim.errors import InvalidInput, Place, UsageError, shorten
+from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.schedule.expansion import Event, Schedule
 from nksim.schedule.safety import Finding, findings
 from nksim.schedule.timing import Moment, protocol_day
@@ -76,7 +76,7 @@ def parse_date(text: str) -> dt.date:
     >>> parse_date("2028-02-29")
     datetime.date(2028, 2, 29)
     """
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise InvalidInput("NK406", f"{shorten(text)} is not a date", help="write YYYY-MM-DD")
     try:
         date = dt.date.fromisoformat(text)
@@ -87,8 +87,8 @@ def parse_date(text: str) -> dt.date:
     return date
 
 
-def zone(name: str, where: Place | None = None) -> ZoneInfo:
-    """The IANA time zone of that name; raises `UsageError` NK407 (at the place `where` it was read) when there is none.
+def zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name; raises `UsageError` NK407 when there is none.
 
     >>> zone("Asia/Shanghai").key
     'Asia/Shanghai'
@@ -101,7 +101,6 @@ def zone(name: str, where: Place | None = None) -> ZoneInfo:
     raise UsageError(
         "NK407",
         f"no time zone {shorten(name)}",
-        place=where,
         help="an IANA name such as Asia/Shanghai or America/New_York",
     )
 
@@ -143,20 +142,18 @@ class _Placer:
         if length.unit in ("d", "wk"):
             wall += dt.timedelta(days=length.days)
         else:
-            wall = wall.replace(
-                **dict(zip(("year", "month", "day"), add_months(wall.date(), length.months), strict=True))
-            )
+            wall = dt.datetime.combine(add_months(wall.date(), length.months), wall.time())
         return _existing(wall, self.tz)[0]
 
 
-def add_months(date: dt.date, months: int) -> tuple[int, int, int]:
-    """Year, month and day so many calendar months later, on the month's last day where it is shorter.
+def add_months(date: dt.date, months: int) -> dt.date:
+    """The date so many calendar months later, on the month's last day where that is shorter.
 
-    >>> add_months(dt.date(2026, 1, 31), 1), add_months(dt.date(2024, 2, 29), 48)
-    ((2026, 2, 28), (2028, 2, 29))
+    >>> add_months(dt.date(2026, 1, 31), 1).isoformat(), add_months(dt.date(2024, 2, 29), 48).isoformat()
+    ('2026-02-28', '2028-02-29')
     """
     year, month = divmod(date.year * 12 + date.month - 1 + months, 12)
-    return year, month + 1, min(date.day, month_lengths.monthrange(year, month + 1)[1])
+    return dt.date(year, month + 1, min(date.day, month_lengths.monthrange(year, month + 1)[1]))
 
 
 def _existing(wall: dt.datetime, tz: ZoneInfo) -> tuple[dt.datetime, str | None]:

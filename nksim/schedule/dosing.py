@@ -75,15 +75,20 @@ def _rule(line: Administration, number: int, patient: Patient, body: Body) -> tu
 
 
 def _holds(condition: Condition, patient: Patient, body: Body) -> bool:
-    found = {"weight": patient.weight, "age": lambda: _age(patient), "bsa": lambda: _bsa(patient, body)[0]}
+    if condition.measure == "weight":
+        measured = patient.weight()
+    else:
+        measured = _age(patient) if condition.measure == "age" else _bsa(patient, body)[0]
     edge = condition.edge.number if isinstance(condition.edge, Quantity) else condition.edge
-    return bool(_COMPARE[condition.operator](Decimal(repr(float(found[condition.measure]()))), edge))
+    return bool(_COMPARE[condition.operator](Decimal(repr(measured)), edge))
 
 
 def _age(patient: Patient) -> float:
     if patient.age_y is None:
         raise InvalidInput(
-            "NK405", f"patient {patient.id}: the age is needed for this dose and is not given", help="add --age 6y"
+            "NK405",
+            f"patient {patient.id}: the age is needed for this dose and is not given",
+            help="add --age 6y, or age_y to the file of patients",
         )
     return patient.age_y
 

@@ -26,20 +26,27 @@ class Finding:
 
 
 def findings(schedule: Schedule) -> tuple[Finding, ...]:
-    """Everything that the checks find in a schedule, in a fixed order.
+    """Everything that the checks find in a patient's schedule, in a fixed order.
 
     Raises `InvalidInput` NK310 for a dose that no protocol gives: it is a slip, not a choice.
     """
-    found: list[Finding] = []
+    found = list(regimen_findings(schedule))
     for line in schedule.choice.arm.lines:
         events = [e for e in schedule.doses if e.line == line.id]
-        found += _drug_range(line)
         found += _most_per_dose(line, events)
-        found += _restated(line, events, schedule)
-        found += _registered_range(line)
-        found += _count(line, events)
-    found += _conditioning_after_cells(schedule)
+        found += _restated(line, events, schedule.patient.weight_kg)
     found += _outside_population(schedule)
+    return tuple(found)
+
+
+def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
+    """What the checks find in the regimen itself, whoever the patient is; raises as `findings` does."""
+    found: list[Finding] = []
+    for line in schedule.choice.arm.lines:
+        found += _drug_range(line)
+        found += _registered_range(line)
+        found += _count(line, [e for e in schedule.doses if e.line == line.id])
+    found += _conditioning_after_cells(schedule)
     return tuple(found)
 
 
@@ -85,19 +92,18 @@ def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Findin
         )
 
 
-def _restated(line: Administration, events: list[Event], schedule: Schedule) -> Iterator[Finding]:
+def _restated(line: Administration, events: list[Event], weight_kg: float | None) -> Iterator[Finding]:
     """A flat dose that the registration also gives per kg must agree for this weight."""
     again = line.restated.chosen.value if line.restated else None
-    weight = schedule.patient.weight_kg
-    if again is None or not events or weight is None or again.low.per != "kg":
+    if again is None or not events or weight_kg is None or again.low.per != "kg":
         return
-    low, high = (q.canonical().number * Decimal(repr(weight)) for q in (again.low, again.high))
-    amount = events[0].amount or Decimal(0)
-    if not low <= amount <= high:
+    weight, amount = Decimal(repr(weight_kg)), events[0].amount or Decimal(0)
+    if not again.low.canonical().number <= amount / weight <= again.high.canonical().number:
+        per_kg = Quantity(amount / weight, "cells", "kg")
         yield Finding(
             "NK314",
-            f"{line.id}: {grouped(amount)} cells is {grouped(amount / Decimal(repr(weight)))} cells/kg at "
-            f"{weight:g} kg, but the registration also says {again.low} to {again.high}",
+            f"{line.id}: {Quantity(amount, 'cells')} is {grouped(per_kg.number)} cells/kg at {weight_kg:g} kg, but the "
+            f"registration also says {again.low} to {again.high}",
         )
 
 
@@ -113,6 +119,14 @@ def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:
     planned = line.count.chosen.value if line.count else None
     if planned is not None and len(events) != planned:
         yield Finding("NK316", f"{line.id}: {len(events)} doses are planned, the registration has {planned}")
+
+
+def _listed(line: Administration, events: list[Event]) -> Iterator[Finding]:
+    """A list with more doses than administrations: the last ones are never given."""
+    rule = line.dose.chosen.value
+    listed = max((len(case.doses) for case in rule.cases), default=0) if isinstance(rule, DoseRule) else 0
+    if listed > max(1, len(events)):
+        yield Finding("NK319", f"{line.id}: {listed} doses are listed and {len(events)} planned: the rest is not given")
 
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:

@@ -1,0 +1,243 @@
+"""Numbers that sum up a patient's trajectory: one function for each, with its formula and unit.
+
+Each takes a `Simulation` and gives one value for each patient, with a reason wherever there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nksim.simulation import Simulation
+
+Floats = NDArray[np.float64]
+RECOVERED_PER_UL = 500.0
+COUNTABLE_PER_UL = 0.1
+HIDDEN = "the NK donor is the graft's donor"
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """A metric in every patient: `values` (n,) with nan where missing, and why; `note` qualifies the whole."""
+
+    id: str
+    unit: str
+    values: Floats
+    missing: str | None = None
+    note: str | None = None
+
+    @property
+    def n(self) -> int:
+        """Patients in whom the metric exists."""
+        return int(np.isfinite(self.values).sum())
+
+    @property
+    def median(self) -> float:
+        """Median over the patients in whom it exists; for a fraction of patients, that fraction."""
+        return self.quantile(0.5) if self.unit != "yes" else float(np.mean(self.values)) if self.n else float("nan")
+
+    def quantile(self, q: float) -> float:
+        """Quantile over the patients in whom it exists, linear between order statistics; nan if in none."""
+        found = self.values[np.isfinite(self.values)]
+        return float(np.quantile(found, q)) if found.size else float("nan")
+
+
+def donor_nk_cmax(s: Simulation) -> Values:
+    """Highest donor NK count in blood at least 24 h after the start of the latest infusion, cells/µL.
+
+    The peak at the end of an infusion, gone within hours, is left out on purpose.
+    """
+    settled = _settled(s)
+    return Values("donor_nk_cmax", "cells/µL", s.outputs["donor_nk"][:, settled].max(axis=1))
+
+
+def donor_nk_tmax_d(s: Simulation) -> Values:
+    """Day of `donor_nk_cmax`, from day 0."""
+    settled = np.flatnonzero(_settled(s))
+    at = s.outputs["donor_nk"][:, settled].argmax(axis=1)
+    return Values("donor_nk_tmax_d", "d", s.times_d[settled[at]])
+
+
+def _settled(s: Simulation) -> NDArray[np.bool_]:
+    """Output times that lie at least 24 h after the latest infusion before them."""
+    latest = np.searchsorted(s.infusions_d, s.times_d - 1e-9) - 1
+    since = s.times_d - s.infusions_d[np.maximum(latest, 0)]
+    return np.asarray((latest >= 0) & (since >= 1 - 1e-9))
+
+
+def donor_nk_auc_0_28(s: Simulation) -> Values:
+    """Area under the donor NK count from day 0 to day 28, cells·d/µL, by `auc`."""
+    if s.times_d[-1] < 28:
+        return _none(s, "donor_nk_auc_0_28", "cells·d/µL", "the run ends before day 28")
+    chosen = (s.times_d >= 0) & (s.times_d <= 28)
+    return Values("donor_nk_auc_0_28", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
+
+
+def donor_nk_auc_last(s: Simulation) -> Values:
+    """Area under the donor NK count from day 0 to the end of the run, cells·d/µL, by `auc`."""
+    chosen = s.times_d >= 0
+    return Values("donor_nk_auc_last", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
+
+
+def auc(times: Floats, values: Floats) -> Floats:
+    """Area (n,) under `values` (n, t): linear where they rise or are 0, logarithmic where they fall.
+
+    >>> import math
+    >>> halving = np.array([[8.0, 4.0, 2.0]])
+    >>> bool(abs(auc(np.array([0.0, 1.0, 2.0]), halving)[0] - 6 / math.log(2)) < 1e-12)
+    True
+    """
+    step, left, right = np.diff(times), values[:, :-1], values[:, 1:]
+    falls = (right < left) & (right > 0)
+    ratio = np.log(np.where(falls, left, 1.0) / np.where(falls, right, 1.0))
+    # Where the two are nearly equal the logarithmic rule is 0/0, and the straight line is exact enough.
+    by_log = falls & (ratio > 1e-9)
+    pieces = np.where(by_log, (left - right) / np.where(by_log, ratio, 1.0), (left + right) / 2)
+    return np.asarray((pieces * step).sum(axis=1))
+
+
+def donor_nk_half_life_d(s: Simulation) -> Values:
+    """ln 2 / λ from a straight line through ln(donor NK) after the last infusion, d.
+
+    From the highest value at least 24 h after the last infusion to the last above 0.1 cells/µL; at least 8 points
+    that fall.
+    """
+    after = s.times_d >= s.infusions_d[-1] + 1 - 1e-9
+    times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
+    values = np.array([_half_life(times, row) for row in counts])
+    return Values(
+        "donor_nk_half_life_d", "d", values, f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL"
+    )
+
+
+def _half_life(times: Floats, counts: Floats) -> float:
+    above = np.flatnonzero(counts >= COUNTABLE_PER_UL)
+    first = int(counts.argmax()) if counts.size else 0
+    last = int(above[-1]) + 1 if above.size else 0
+    if last - first < 8:
+        return float("nan")
+    slope = float(np.polyfit(times[first:last], np.log(counts[first:last]), 1)[0])
+    return float(np.log(2) / -slope) if slope < 0 else float("nan")
+
+
+def persistence_d(s: Simulation) -> Values:
+    """Last day on which the assay still finds donor cells, from day 0; 0 where it never does.
+
+    Depends on the assay's lineage and limit of detection, which every output names.
+    """
+    if not s.chimerism_visible:
+        return _none(s, "persistence_d", "d", HIDDEN)
+    found = s.outputs["nk_chimerism_assay"] > 0
+    last = found.shape[1] - 1 - found[:, ::-1].argmax(axis=1)
+    values = np.where(found.any(axis=1), np.maximum(s.times_d[last], 0.0), 0.0)
+    open_end = int(found[:, -1].sum())
+    return Values(
+        "persistence_d", "d", values, note=f"{open_end} patients still above at the end" if open_end else None
+    )
+
+
+def ever_detected(s: Simulation) -> Values:
+    """Whether the assay ever finds donor cells at least 24 h after an infusion; summed up as a fraction."""
+    if not s.chimerism_visible:
+        return _none(s, "ever_detected", "yes", HIDDEN)
+    found = s.outputs["nk_chimerism_assay"][:, _settled(s)].max(axis=1) > 0
+    return Values("ever_detected", "yes", found.astype(np.float64))
+
+
+def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
+    def on_day(s: Simulation) -> Values:
+        name = f"nk_chimerism_d{day}"
+        if not s.chimerism_visible:
+            return _none(s, name, "fraction", HIDDEN)
+        if s.times_d[-1] < day:
+            return _none(s, name, "fraction", f"the run ends before day {day}")
+        values = [np.interp(day, s.times_d, row) for row in s.outputs["nk_chimerism"]]
+        return Values(name, "fraction", np.array(values))
+
+    on_day.__doc__ = f"True donor fraction of NK cells in blood on day {day}, before any dose of that moment."
+    return on_day
+
+
+nk_chimerism_d7, nk_chimerism_d14, nk_chimerism_d28 = (_chimerism_on(day) for day in (7, 14, 28))
+
+
+def nk_chimerism_max(s: Simulation) -> Values:
+    """Highest true donor fraction of NK cells at least 24 h after an infusion."""
+    if not s.chimerism_visible:
+        return _none(s, "nk_chimerism_max", "fraction", HIDDEN)
+    return Values("nk_chimerism_max", "fraction", s.outputs["nk_chimerism"][:, _settled(s)].max(axis=1))
+
+
+def alc_nadir(s: Simulation) -> Values:
+    """Lowest absolute lymphocyte count, cells/µL."""
+    return Values("alc_nadir", "cells/µL", s.outputs["alc"].min(axis=1))
+
+
+def alc_recovery_d(s: Simulation) -> Values:
+    """First day after the nadir from which the lymphocyte count stays above 500/µL for three days."""
+    alc, times = s.outputs["alc"], s.times_d
+    nadir = alc.argmin(axis=1)
+    need = int(np.ceil(3 / s.settings.every_d - 1e-9)) + 1
+    above = alc > RECOVERED_PER_UL
+    runs = np.lib.stride_tricks.sliding_window_view(above, min(need, above.shape[1]), axis=1).all(axis=2)
+    later = runs & (np.arange(runs.shape[1]) >= nadir[:, None])
+    fell = alc.min(axis=1) <= RECOVERED_PER_UL
+    values = np.where(fell & later.any(axis=1), times[later.argmax(axis=1)], np.nan)
+    return Values("alc_recovery_d", "d", values, "never at or below 500/µL, or not above it again before the end")
+
+
+def host_nk_nadir(s: Simulation) -> Values:
+    """Lowest count of the patient's own NK cells, cells/µL."""
+    return Values("host_nk_nadir", "cells/µL", s.outputs["host_nk"].min(axis=1))
+
+
+def il15_max(s: Simulation) -> Values:
+    """Highest interleukin-15 concentration, pg/mL."""
+    return Values("il15_max", "pg/mL", s.outputs["il15"].max(axis=1))
+
+
+def cy_auc(s: Simulation) -> Values:
+    """Area under the cyclophosphamide concentration over the whole run, mg·h/L, in closed form."""
+    return Values("cy_auc", "mg·h/L", s.solution.cy_auc)
+
+
+def f_ara_a_auc(s: Simulation) -> Values:
+    """Cumulative area under the F-ara-A concentration, mg·h/L, in closed form; 20 was best after 160 mg/m².
+
+    Langenhorst 2019, Blood Adv (PMC6650734).
+    """
+    return Values("f_ara_a_auc", "mg·h/L", s.solution.f_ara_a_auc)
+
+
+def cells_total(s: Simulation) -> Values:
+    """All cells that the regimen gives, as the protocol counts them."""
+    given = [t == "cells" for t in s.events.target]
+    return Values("cells_total", "cells", s.events.amount[:, given].sum(axis=1))
+
+
+def visits(s: Simulation) -> Values:
+    """Different days on which anything is given."""
+    days = {int(np.floor(e.occasion.start.from_anchor_d(s.typical.anchor_clock) + 10 / 24)) for e in s.typical.doses}
+    return Values("visits", "d", np.full(len(s.population), float(len(days))))
+
+
+def _none(s: Simulation, name: str, unit: str, why: str) -> Values:
+    return Values(name, unit, np.full(len(s.population), np.nan), why)
+
+
+METRICS: dict[str, Callable[[Simulation], Values]] = {
+    "donor_nk_cmax": donor_nk_cmax, "donor_nk_tmax_d": donor_nk_tmax_d, "donor_nk_auc_0_28": donor_nk_auc_0_28,
+    "donor_nk_auc_last": donor_nk_auc_last, "donor_nk_half_life_d": donor_nk_half_life_d,
+    "persistence_d": persistence_d, "ever_detected": ever_detected, "nk_chimerism_d7": nk_chimerism_d7,
+    "nk_chimerism_d14": nk_chimerism_d14, "nk_chimerism_d28": nk_chimerism_d28, "nk_chimerism_max": nk_chimerism_max,
+    "alc_nadir": alc_nadir, "alc_recovery_d": alc_recovery_d, "host_nk_nadir": host_nk_nadir, "il15_max": il15_max,
+    "cy_auc": cy_auc, "f_ara_a_auc": f_ara_a_auc, "cells_total": cells_total, "visits": visits,
+}  # fmt: skip
+
+
+def measure(simulation: Simulation) -> dict[str, Values]:
+    """Every metric of a simulation by its id."""
+    return {name: function(simulation) for name, function in METRICS.items()}

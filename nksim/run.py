@@ -1,0 +1,197 @@
+"""Running regimens in virtual patients: the library's door to simulation and comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nksim import comparison as pairing
+from nksim.errors import UsageError, shorten
+from nksim.metrics import Values, measure
+from nksim.output import files, simulations
+from nksim.output.provenance import Provenance, provenance
+from nksim.patient import Patient
+from nksim.protocol.choice import Choice
+from nksim.population import Population, virtual_population
+from nksim.regimen import Regimen
+from nksim.simulation import Settings, Simulation, age_range
+from nksim.simulation import simulate as run_choice
+
+if TYPE_CHECKING:
+    import altair as alt
+
+SAVED_AS = ("csv", "json", "svg", "png", "txt")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One regimen simulated in virtual patients."""
+
+    simulation: Simulation
+    provenance: Provenance
+
+    @cached_property
+    def _metrics(self) -> dict[str, Values]:
+        return measure(self.simulation)
+
+    def metrics(self) -> dict[str, Values]:
+        """Every metric by its id, e.g. `run.metrics()["nk_chimerism_d14"].median`."""
+        return self._metrics
+
+    def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
+        """Median and 5–95 % band of an output over time; needs `nksim[charts]`."""
+        from nksim.output.charts import curve
+
+        return curve([self.simulation], output, self.provenance)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes .csv (summary over time), .json (metrics), .txt (table), .svg or .png (chart)."""
+        _save(Path(path), self, force=force)
+
+    def summary_csv(self) -> str:
+        """Mean and quantiles of every output at every time, as CSV."""
+        return simulations.summary_csv([self.simulation])
+
+    def json(self) -> str:
+        """Metrics, assumptions and provenance as JSON."""
+        return simulations.as_json([self.simulation], [self._metrics], self.provenance)
+
+    def __str__(self) -> str:
+        return simulations.metrics_table(self.simulation, self._metrics, self.provenance)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRuns:
+    """Regimens simulated in the same virtual patients."""
+
+    comparison: pairing.Comparison
+    provenance: Provenance
+
+    def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
+        """The curves of all regimens in one chart; needs `nksim[charts]`."""
+        from nksim.output.charts import curve
+
+        return curve(self.comparison.simulations, output, self.provenance)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes .csv (summary over time), .json (metrics and differences), .txt (table), .svg or .png (chart)."""
+        _save(Path(path), self, force=force)
+
+    def summary_csv(self) -> str:
+        """Mean and quantiles of every output at every time, as CSV."""
+        return simulations.summary_csv(self.comparison.simulations)
+
+    def json(self) -> str:
+        """Metrics, paired differences, assumptions and provenance as JSON."""
+        c = self.comparison
+        return simulations.as_json(c.simulations, c.metrics, self.provenance, c)
+
+    def __str__(self) -> str:
+        return simulations.comparison_table(self.comparison, self.provenance)
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """What is fixed for every virtual patient; what is None is drawn."""
+
+    weight: str | float | None = None
+    height: str | float | None = None
+    age: str | float | None = None
+    sex: str | None = None
+    creatinine: str | float | None = None
+
+    def population(self, n: int, seed: int, ages: tuple[float, float]) -> Population:
+        """`n` virtual patients of these bodies, ages from the range where they are not fixed."""
+        fixed = Patient(weight=self.weight, height=self.height, age=self.age, sex=self.sex, creatinine=self.creatinine)
+        sex: Any = fixed.sex
+        egfr = fixed.egfr()
+        if fixed.creatinine_umol_l is not None and egfr is None:
+            raise UsageError("NK403", "the creatinine needs age and height, and from 18 years weight and sex",
+                             help="add --age, --height, --weight and --sex")  # fmt: skip
+        return virtual_population(n, seed=seed, age_range_y=ages, sex=sex, age_y=fixed.age_y, weight_kg=fixed.weight_kg,
+                                  height_cm=fixed.height_cm, egfr=egfr[0] if egfr else None)  # fmt: skip
+
+
+def simulate(
+    regimen: Regimen, *, n: int = 200, seed: int = 1, bodies: Bodies | None = None, settings: Settings | None = None
+) -> Run:
+    """Simulates a regimen in `n` virtual patients of its own population.
+
+    Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`.
+    """
+    choice = regimen.choice().answered(accept_assumed=True)
+    population = (bodies or Bodies()).population(n, seed, age_range(choice))
+    simulation = run_choice(choice, population, seed=seed, settings=settings)
+    return Run(simulation, _provenance([simulation], regimen.command))
+
+
+def compare(
+    *regimens: Regimen,
+    n: int = 200,
+    seed: int = 1,
+    bodies: Bodies | None = None,
+    settings: Settings | None = None,
+    metrics: Sequence[str] = (),
+) -> ComparedRuns:
+    """Simulates regimens in the same `n` virtual patients, of the ages that all their trials admit.
+
+    A protocol with several arms and none chosen enters with all of them.
+    """
+    choices = [one.choice().answered(accept_assumed=True) for r in regimens for one in r.arms()]
+    if len(choices) < 2:
+        raise UsageError("NK660", "a comparison needs two regimens", help="name another protocol or arm")
+    population = (bodies or Bodies()).population(n, seed, _common_ages(choices))
+    labels = _labels(choices)
+    done = [
+        run_choice(c, population, seed=seed, settings=settings, label=x) for c, x in zip(choices, labels, strict=True)
+    ]
+    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command))
+
+
+def _labels(choices: Sequence[Choice]) -> list[str]:
+    """A name for each regimen; the same name twice is told apart by the user's answers, then by number."""
+    names = [c.name for c in choices]
+    told = [f"{n} ({'; '.join(f'{k}={v}' for k, v in c.settings)})" if names.count(n) > 1 and c.settings else n
+            for n, c in zip(names, choices, strict=True)]  # fmt: skip
+    return [t if told.count(t) == 1 else f"{t} #{told[: i + 1].count(t)}" for i, t in enumerate(told)]
+
+
+def _common_ages(choices: Sequence[Choice]) -> tuple[float, float]:
+    """Ages in years that lie in the population of every trial; those of the first where there are none."""
+    ranges = [age_range(choice) for choice in choices]
+    low, high = max(r[0] for r in ranges), min(r[1] for r in ranges)
+    return (low, high) if low < high else ranges[0]
+
+
+def _provenance(done: Sequence[Simulation], command: str | None) -> Provenance:
+    first = done[0]
+    model = (first.parameter_set.name, first.parameter_set.sha256)
+    return provenance(*(s.choice for s in done), model=model, seed=first.seed, command=command)
+
+
+def _save(path: Path, made: Run | ComparedRuns, *, force: bool) -> None:
+    form = path.suffix[1:]
+    if form not in SAVED_AS:
+        raise UsageError(
+            "NK703",
+            f"no format for {shorten(path.name)}",
+            help=f"a name ending in {', '.join(f'.{s}' for s in SAVED_AS)}",
+        )
+    files.check_free(path, force=force)
+    if form == "csv":
+        files.write_csv(path, made.summary_csv(), made.provenance.as_dict())
+    elif form in ("svg", "png"):
+        from nksim.output.charts import rendered
+
+        files.write(path, rendered(made.chart(_chartable(made)), form))
+    else:
+        files.write(path, made.json() if form == "json" else str(made))
+
+
+def _chartable(made: Run | ComparedRuns) -> str:
+    """Chimerism, or counts where chimerism cannot see the cells."""
+    done = [made.simulation] if isinstance(made, Run) else made.comparison.simulations
+    return "nk_chimerism" if all(s.chimerism_visible for s in done) else "donor_nk"

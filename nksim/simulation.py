@@ -1,0 +1,265 @@
+"""Choice × population → trajectories: the same doses as the calendar's, given to virtual patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nksim.errors import InvalidInput, UsageError, shorten
+from nksim.kinetics import engine, reference
+from nksim.kinetics.assay import LINEAGES, measured, true_chimerism
+from nksim.kinetics.events import Covariates, EventTable
+from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
+from nksim.kinetics.solution import Solution
+from nksim.patient import Patient, mosteller
+from nksim.population import ASSUMPTIONS, Population, normals
+from nksim.protocol.choice import Choice
+from nksim.protocol.model import Administration
+from nksim.schedule.dosing import dose_of
+from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
+from nksim.schedule.safety import Finding, regimen_findings
+from nksim.schedule.timing import Occasion
+
+Floats = NDArray[np.float64]
+ENGINES = ("auto", "numpy", "reference")
+MOST_VALUES = 100_000_000
+# What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
+_TARGETS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
+SAME_DONOR = "graft donor"
+OPEN_AGE_Y = 120.0
+OLDEST_DRAWN_Y = 80.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a simulation is run and read: horizon and grid in days, engine, parameter set, assay."""
+
+    days: float = 90.0
+    every_d: float = 0.25
+    engine: str = "auto"
+    model: str = "model1"
+    lod: float = 0.01
+    lineage: str = "NK"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
+            raise UsageError("NK640", f"{self.days:g} days in steps of {self.every_d:g} days cannot be simulated",
+                             help="--days from 1 to 1000 and --every from 15min to 7d")  # fmt: skip
+        if self.engine not in ENGINES:
+            raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
+        if self.lineage not in LINEAGES:
+            raise UsageError("NK642", f"no lineage {shorten(self.lineage)}", help=f"one of {', '.join(LINEAGES)}")
+        if not 0 < self.lod < 1:
+            raise UsageError(
+                "NK643", f"a limit of detection of {self.lod:g} is not a fraction", help='write --lod "1 %"'
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Trajectories of one choice in a population, with everything that they rest on.
+
+    `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses (n, k) that went in; `not_modelled` the
+    products that the kinetic model does not know.
+    """
+
+    choice: Choice
+    label: str
+    population: Population
+    seed: int
+    settings: Settings
+    events: EventTable
+    solution: Solution
+    parameter_set: ParameterSet
+    preset: str
+    not_modelled: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    typical: Schedule
+
+    @property
+    def times_d(self) -> Floats:
+        """Days from day 0 of every output, (t,)."""
+        return self.solution.times_d
+
+    @property
+    def infusions_d(self) -> Floats:
+        """Starts of the cell infusions in days from day 0."""
+        return self.events.time_d[[t == "cells" for t in self.events.target]]
+
+    @property
+    def chimerism_visible(self) -> bool:
+        """False where the NK donor gave the graft as well: no assay of donor DNA tells the two apart."""
+        return all(p.donor != SAME_DONOR for p in self.choice.protocol.products.values() if p.kind == "nk")
+
+    @cached_property
+    def outputs(self) -> dict[str, Floats]:
+        """Every output (n, t) of the contract: the model's own, and chimerism as the assay measures it."""
+        found = dict(self.solution)
+        seen = measured(true_chimerism(self.solution, self.settings.lineage), self.settings.lod)
+        if not self.chimerism_visible:
+            found.pop("nk_chimerism")
+            return found
+        return {**found, "nk_chimerism_assay": seen}
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the result rests on that nobody has stated, in sentences that name every assumed value."""
+        facts = "; ".join(f"{path} = {fact.chosen.text}" for path, fact in self.choice.assumed())
+        assumed = self.parameter_set.assumed(self.preset)
+        total = len(self.parameter_set.parameters(self.preset))
+        found = (
+            [f"by the protocol file (`nksim protocols why {self.choice.protocol.id} PATH`): {facts}"] if facts else []
+        )
+        if self.choice.protocol.population.age[1] >= OPEN_AGE_Y:
+            found.append(f"ages without an upper limit in the registration end at {OLDEST_DRAWN_Y:g} years")
+        found += ASSUMPTIONS
+        found.append(
+            f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
+        )
+        if not self.chimerism_visible:
+            found.append("the NK donor gave the graft as well: chimerism cannot see these cells and is not shown; "
+                         "the counts are the model's alone")  # fmt: skip
+        found += [f"{name} is on the calendar but not modelled" for name in self.not_modelled]
+        if "il2" in self.events.target:
+            found.append("the effect of interleukin-2 is small in this model and hangs on assumptions: do not rank "
+                         "interleukin-2 schedules by it")  # fmt: skip
+        return tuple(found)
+
+
+def age_range(choice: Choice) -> tuple[float, float]:
+    """Ages of the trial's population in years, an open upper end at `OLDEST_DRAWN_Y`."""
+    low, high = choice.protocol.population.age
+    return low, OLDEST_DRAWN_Y if high >= OPEN_AGE_Y else high
+
+
+def simulate(
+    choice: Choice, population: Population, *, seed: int, settings: Settings | None = None, label: str = ""
+) -> Simulation:
+    """Simulates an answered choice in a population; patient i is drawn from (seed, i) alone, for every regimen.
+
+    Raises `InvalidInput` NK644 (no cells, or products of different kinetics) or NK645 (more values than memory
+    holds), and `ModelFailure` where the equations cannot be solved.
+    """
+    settings = settings or Settings()
+    patients = _patients(population)
+    typical = expand(choice, patients[0])
+    found = regimen_findings(typical)
+    events, not_modelled = event_table(choice, patients)
+    preset = _preset(choice)
+    parameter_set = load(settings.model)
+    values = parameter_values(parameter_set.parameters(preset), population.index, seed)
+    times_d = _grid(events, settings)
+    if len(population) * len(times_d) * 9 > MOST_VALUES:
+        raise InvalidInput("NK645", f"{len(population)} patients at {len(times_d)} times are too many to hold",
+                           help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)")  # fmt: skip
+    bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
+    covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
+    solve = reference.solve if settings.engine == "reference" else engine.solve
+    solution = solve(events, values, covariates, times_d)
+    return Simulation(
+        choice,
+        label or choice.name,
+        population,
+        seed,
+        settings,
+        events,
+        solution,
+        parameter_set,
+        preset,
+        not_modelled,
+        found,
+        typical,
+    )
+
+
+def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int64], seed: int) -> dict[str, Floats]:
+    """Individual parameters (n,) of the patients numbered `index`; each has a random number of its own."""
+    names = dict.fromkeys(p.normal for p in parameters.values() if p.cv > 0)
+    return draw(parameters, {name: normals(seed, index, f"parameter {name}") for name in names})
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One modelled dose: when, how long, into what, and of which line and number."""
+
+    time_d: float
+    duration_d: float
+    target: str
+    line: Administration
+    number: int
+
+
+def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...]]:
+    """The modelled doses of all patients in order of time, and the products that are not modelled."""
+    found = timed(choice)
+    planned: list[_Planned] = []
+    not_modelled: dict[str, None] = {}
+    for line in choice.arm.lines:
+        target = _target(choice, line)
+        if target is None:
+            not_modelled[line.product] = None
+            continue
+        length = line.over.chosen.value if line.over else None
+        duration_d = float(length.minutes) / 1440 if length else 0.0
+        for occasion in found[line.id]:
+            start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
+            planned.append(_Planned(start_d, duration_d, target, line, occasion.number if _varies(line) else 1))
+    planned.sort(key=lambda p: p.time_d)
+    columns: dict[tuple[str, int], Floats] = {}
+    for p in planned:
+        if (p.line.id, p.number) not in columns:
+            columns[p.line.id, p.number] = _amounts(choice, p.line, p.number, patients)
+    table = EventTable(
+        np.array([p.time_d for p in planned]),
+        np.array([p.duration_d for p in planned]),
+        tuple(p.target for p in planned),
+        np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
+    )
+    return table, tuple(not_modelled)
+
+
+def _varies(line: Administration) -> bool:
+    """Whether a line lists one dose for each administration."""
+    return any(len(case.doses) > 1 for case in line.dose.chosen.value.cases)  # type: ignore[union-attr]
+
+
+def _amounts(choice: Choice, line: Administration, number: int, patients: list[Patient]) -> Floats:
+    return np.array([float(dose_of(line, number, p, choice.protocol.body).amount) for p in patients])
+
+
+def _target(choice: Choice, line: Administration) -> str | None:
+    product = choice.protocol.products.get(line.product)
+    if product is not None and product.kind == "nk":
+        return "cells"
+    return _TARGETS.get(line.product)
+
+
+def _preset(choice: Choice) -> str:
+    """The one kinetic preset of the arm's cell products."""
+    lines = [choice.protocol.products[x.product] for x in choice.arm.lines if _target(choice, x) == "cells"]
+    presets = sorted({p.kinetics or "" for p in lines})
+    if len(presets) != 1:
+        found = "gives no cells" if not presets else f"gives cells of different kinetics ({', '.join(presets)})"
+        raise InvalidInput("NK644", f"{choice.name} {found}", help="the model follows one cell product")
+    return presets[0]
+
+
+def _grid(events: EventTable, settings: Settings) -> Floats:
+    """Output times: every step from the day of the first dose (or day 0) to the last day, day 0 among them."""
+    first = min(0.0, float(np.floor(events.time_d[0])) if len(events.target) else 0.0)
+    before = int(np.ceil(-first / settings.every_d - 1e-9))
+    after = int(np.floor(settings.days / settings.every_d + 1e-9))
+    return np.arange(-before, after + 1, dtype=np.float64) * settings.every_d
+
+
+def _patients(population: Population) -> list[Patient]:
+    """The population as patients of the dosing rules; they were checked when they were drawn."""
+    columns = (population.index, population.weight_kg, population.height_cm, population.age_y, population.male)
+    return [
+        Patient.known(f"V{i:06d}", weight_kg=float(w), height_cm=float(h), age_y=float(a), sex="M" if male else "F")
+        for i, w, h, a, male in zip(*columns, strict=True)
+    ]

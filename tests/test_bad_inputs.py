@@ -1,0 +1,249 @@
+"""Files that people, spreadsheets and attackers write: each is read right or refused with its place and the mend.
+
+The files are a corpus of bad inputs in nksim's format; `manifest.csv` says what each attacks.
+"""
+
+import csv
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from nksim.cli import run
+from nksim.errors import Fault, InvalidInput, Place
+from nksim.protocol.catalog import load
+from nksim.protocol.reading import parse_protocol, read_protocol
+
+FOLDER = Path(__file__).parent / "bad_inputs"
+GOOD = FOLDER / "B000_good_protocol.yaml"
+CASES = list(csv.DictReader((FOLDER / "manifest.csv").read_text(encoding="utf-8").splitlines()))
+REFUSED = [case for case in CASES if case["exit"] != "0"]
+
+
+def said(capsys, path):
+    """Exit code, stdout and stderr of reading the file by the command that a user would take."""
+    use = ["protocols", "validate", str(path)]
+    if path.suffix == ".csv":
+        use = ["calendar", str(GOOD), "--patients", str(path), "--format", "ics"]
+    code = run(use)
+    return code, *capsys.readouterr()
+
+
+def text_with(line):
+    """The good protocol with another first line of conditioning."""
+    good = GOOD.read_text()
+    first = next(x for x in good.splitlines() if "id: cy" in x)
+    return good.replace(first, f"          - {line}").encode()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c["file"])
+def test_a_file_gives_the_exit_code_and_the_word_that_names_its_fault(case, capsys):
+    code, out, err = said(capsys, FOLDER / case["file"])
+    assert code == int(case["exit"])
+    assert case["message_must_contain"] in out + err
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda c: c["file"])
+def test_a_refusal_names_the_place_and_the_mend_and_nothing_internal(case, capsys):
+    _, out, err = said(capsys, FOLDER / case["file"])
+    assert out == ""
+    assert re.match(rf"{re.escape(str(FOLDER / case['file']))}(:\d+)?(:\d+)?: error\[NK\d\d\d\]: ", err)
+    assert "  help: " in err
+    assert not re.search("Traceback|pydantic|tuple|validation", err)
+
+
+def test_every_file_of_the_folder_is_in_the_manifest():
+    assert sorted(c["file"] for c in CASES) == sorted(p.name for p in FOLDER.iterdir() if p.name != "manifest.csv")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("B016_yaml_bom_crlf.yaml", "B000_good_protocol.yaml"),
+        ("B038_unit_superscript.yaml", "B037_unit_m2.yaml"),
+        ("B042_unit_wan.yaml", "B041_unit_WU.yaml"),
+        ("B043_unit_MIU.yaml", "B041_unit_WU.yaml"),
+        ("B040_unit_mu_micro.yaml", "B039_unit_mu_greek.yaml"),
+    ],
+)
+def test_two_spellings_are_read_as_the_same_doses(one, other):
+    def plan(name):
+        lines = read_protocol(FOLDER / name).arms["a"].lines
+        return [(x.id, x.dose.value, x.timing.value) for x in lines]
+
+    assert plan(one) == plan(other)
+
+
+def test_a_title_of_two_letters_stays_text():
+    assert read_protocol(FOLDER / "B018_yaml_bool_country.yaml").title == "NO"
+
+
+def test_no_file_makes_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for case in CASES:
+        said(capsys, FOLDER / case["file"])
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("name", ["B076_name_html.csv", "B078_name_ics_crlf.csv"])
+def test_a_name_column_is_not_used_and_reaches_no_output(name, capsys):
+    _, out, err = said(capsys, FOLDER / name)
+    assert "columns not used: name" in err
+    assert not re.search("script|onerror|ATTENDEE|VALARM", out)
+
+
+HUGE = {
+    "aliases": (
+        "format: 1\na0: &a0 [x,x]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)),
+        "alias",
+    ),
+    "nesting": ("arms: " + "[" * 20_000 + "]" * 20_000, "nested"),
+    "block nesting": ("".join("  " * i + f"k{i}:\n" for i in range(300)), "nested"),
+    "size": ("format: 1\n# " + "x" * 1_000_001, "bytes"),
+    "one value": (GOOD.read_text().replace("60 mg/kg", '"' + "9" * 100_000 + ' mg"'), "too long"),
+    "many faults": (GOOD.read_text() + "".join(f"key{i}: 1\n" for i in range(500)), "unknown key"),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_huge_file_is_refused_in_few_lines(name, tmp_path, capsys):
+    text, word = HUGE[name]
+    (tmp_path / "huge.yaml").write_text(text)
+    code, _, err = said(capsys, tmp_path / "huge.yaml")
+    assert code == 1
+    assert word in err
+    assert "  help: " in err
+    assert err.count("  help: ") <= 20
+    assert len(err) < 30_000
+
+
+def test_a_huge_field_of_patients_is_refused_as_too_long(tmp_path, capsys):
+    header, row = (FOLDER / "B001_good_patients.csv").read_text().splitlines()
+    (tmp_path / "huge.csv").write_text(f"{header}\n{row.replace('P001', 'P' * 200_000)}\n")
+    code, _, err = said(capsys, tmp_path / "huge.csv")
+    assert (code, "too long" in err, "huge.csv:2" in err) == (1, True, True)
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize("use", [["protocols", "validate", "nosuch.yaml"], ["calendar", str(GOOD), "--patients", "no.csv"]])
+def test_a_missing_file_is_unreadable_input(use, capsys):
+    assert run(use) == 3
+    assert re.search(r"error\[NK100\].*\n  help: ", capsys.readouterr().err)
+
+
+def test_the_faults_of_a_file_come_together_in_the_order_of_its_lines(tmp_path, capsys):
+    text = GOOD.read_text().replace("60 mg/kg", "60 mg/lb").replace("-6..-2", "-2..-6").replace("zero: yes", "zero: ja")
+    (tmp_path / "three.yaml").write_text(text)
+    code, _, err = said(capsys, tmp_path / "three.yaml")
+    # Lines of the good protocol, counted by hand: numbering 7, cy 16, flu 17.
+    assert (code, re.findall(r"three\.yaml:(\d+):", err)) == (1, ["7", "16", "17"])
+    assert err.count("  help: ") == 3
+
+
+def test_the_faults_of_a_patients_file_come_together(tmp_path, capsys):
+    header, row = (FOLDER / "B001_good_patients.csv").read_text().splitlines()
+    rows = [row.replace("25.0", "0"), row.replace("P001", "P002"), row.replace("P001", "P003").replace("128", "1.28")]
+    (tmp_path / "p.csv").write_text("\n".join([header, *rows]) + "\n")
+    _, _, err = said(capsys, tmp_path / "p.csv")
+    assert re.findall(r"p\.csv:(\d+): error\[(NK\d+)\]", err) == [("2", "NK402"), ("4", "NK402")]
+
+
+def test_dates_and_zones_of_all_rows_are_checked_together(tmp_path, capsys):
+    header, row = (FOLDER / "B001_good_patients.csv").read_text().splitlines()
+    rows = [row.replace("Asia/Shanghai", "Mars/Olympus"), row.replace("P001", "P002").replace("2026", "1026")]
+    (tmp_path / "p.csv").write_text("\n".join([header, *rows]) + "\n")
+    code, _, err = said(capsys, tmp_path / "p.csv")
+    assert code == 1
+    assert re.findall(r"p\.csv:(\d+): error\[(NK\d+)\]", err) == [("2", "NK407"), ("3", "NK406")]
+
+
+def test_chinese_text_before_a_fault_keeps_the_caret_under_it():
+    data = text_with("{id: cy, note: 环磷酰胺, product: cyclophosphamide, dose: 60 mg/lb, route: IV, day: -7}")
+    with pytest.raises(InvalidInput) as found:
+        parse_protocol(data, "a.yaml")
+    _, source, carets, _ = str(found.value).splitlines()
+    # Four Chinese characters take eight columns on a terminal, four more than they have letters.
+    assert carets.index("^") == source.index("60 mg/lb") + 4
+    assert carets.count("^") == len("60 mg/lb")
+
+
+def test_a_fault_in_chinese_text_is_underlined_in_its_full_width():
+    fault = Fault("NK212", "unknown unit", Place("a.yaml", 1, 7, 5, "dose: 100万克"), "write mg")
+    assert str(fault).splitlines()[2] == "      |       ^^^^^^^"
+
+
+def test_control_characters_of_a_line_are_not_sent_to_the_terminal():
+    assert "\x1b" not in str(Fault("NK202", "bad", Place("a.yaml", 1, 1, 3, "\x1b[31mred"), None))
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "word"),
+    [
+        ("{id: cy, product: cyclophosphamid, dose: 60 mg/kg, route: IV, day: -7}", "NK225", "products"),
+        ("{id: cy, product: Cytoxan, dose: 60 mg/kg, route: IV, day: -7}", "NK225", "write cyclophosphamide"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, rout: IV, day: -7}", "NK202", "did you mean route?"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV}", "NK203", "exactly one of days"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, days: -6}", "NK202", "not both"),
+        ("{id: cells, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7}", "NK224", "second line"),
+        ("{id: CY, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7}", "NK202", "lower-case"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, before: {start of: cell, by: 1 h}}", "NK220", "did you mean cells?"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, before: {start of: cells, by: 1 mo}}", "NK214", "min, h, d"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, over: 1 mo}", "NK214", "infusion time"),
+        ('{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, at: "20:00", before: {start of: cells, by: 1 h}}', "NK203", "at:"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, cap: 5e6 IU}", "NK215", "drug mass"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, cap: 20 mg/kg}", "NK215", "whole patient"),
+        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, round: {to: 1 IU, within: 5 %}}", "NK215", "activity"),
+        ("{id: cy, product: cyclophosphamide, dose: 1e9 cells, route: IV, day: -7}", "NK229", "mg or IU"),
+        ("{id: cy, product: nk, dose: 60 mg/kg, route: IV, day: -7}", "NK229", "cells"),
+        ("{id: cy, product: nk, dose: level, route: IV, day: -7}", "NK203", "levels are missing"),
+        ("{id: cy, product: cyclophosphamide, dose: {assumed: 60 mg/kg}, route: IV, day: -7}", "NK203", "needs why"),
+        ("{id: cy, product: cyclophosphamide, dose: {unknown: mg/kg}, route: IV, day: -7}", "NK203", "needs ask"),
+        ("{id: cy, product: cyclophosphamide, dose: {stated: 60 mg/kg, source: nowhere}, route: IV, day: -7}", "NK223", "nowhere"),
+        ("{id: cy, product: nk, dose: {stated: 1e8..2e8 cells, use: 3e8 cells}, route: IV, day: -7}", "NK226", "inside the range"),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_is_refused_at_its_place(line, code, word):
+    with pytest.raises(InvalidInput) as found:
+        parse_protocol(text_with(line), "a.yaml")
+    assert (code, 20 if code == "NK224" else 16) in [(f.code, f.place.line) for f in found.value.faults]
+    assert word in str(found.value)
+
+
+def mutants(text, count, seed):
+    """Deterministic slips of a file: a flipped bit, a line lost or doubled, two values exchanged."""
+    rng = random.Random(seed)
+    values = re.findall(r": ([^\s{},][^{},\n]*)", text)
+    for _ in range(count):
+        lines = text.splitlines(keepends=True)
+        i = rng.randrange(len(lines))
+        kind = rng.randrange(4)
+        if kind == 0:
+            data = bytearray(text.encode())
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            yield bytes(data)
+        elif kind == 1:
+            yield "".join(lines[:i] + lines[i + 1 :]).encode()
+        elif kind == 2:
+            yield "".join(lines[: i + 1] + lines[i:]).encode()
+        else:
+            one, other = rng.sample(values, 2)
+            yield text.replace(f": {one}", f": {other}", 1).encode()
+
+
+@pytest.mark.parametrize(("name", "seed"), [("jk500", 1), ("nkaml", 2), ("nkg2d-carnk", 3)])
+def test_a_mutant_of_a_protocol_is_read_or_refused_with_places(name, seed):
+    text = (Path(__file__).parents[1] / "protocols" / f"{name}.yaml").read_text()
+    read = refused = 0
+    for data in mutants(text, 110, seed):
+        try:
+            assert parse_protocol(data, "m.yaml").format == "1"
+            read += 1
+        except InvalidInput as error:
+            assert all(f.place and f.place.file == "m.yaml" and f.help for f in error.faults)
+            refused += 1
+    assert min(read, refused) > 10
+
+
+def test_the_catalogue_is_read_from_the_same_files_as_the_mutants():
+    assert load("jk500") == read_protocol(Path(__file__).parents[1] / "protocols" / "jk500.yaml")

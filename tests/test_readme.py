@@ -1,0 +1,30 @@
+"""The README's commands print what it shows; a line `…` stands for lines left out."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from nksim.cli import run
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```console\n\$ nksim (.*?)\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=[c[:40] for c, _ in EXAMPLES])
+def test_the_readme_shows_true_output(command, shown, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(shlex.split(command))
+    out, err = capsys.readouterr()
+    rest = (out if out else err).splitlines()
+    for part in shown.strip("\n").split("\n…\n"):
+        lines = part.removesuffix("\n…").splitlines()
+        starts = [i for i in range(len(rest)) if rest[i : i + len(lines)] == lines]
+        assert starts, f"not printed: {part}"
+        rest = rest[starts[0] + len(lines) :]
+
+
+def test_the_readme_names_the_two_commands():
+    assert "make demo" in README
+    assert "make test" in README
