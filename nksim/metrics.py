@@ -229,13 +229,26 @@ def _none(s: Simulation, name: str, unit: str, why: str) -> Values:
 
 
 METRICS: dict[str, Callable[[Simulation], Values]] = {
-    "donor_nk_cmax": donor_nk_cmax, "donor_nk_tmax_d": donor_nk_tmax_d, "donor_nk_auc_0_28": donor_nk_auc_0_28,
-    "donor_nk_auc_last": donor_nk_auc_last, "donor_nk_half_life_d": donor_nk_half_life_d,
-    "persistence_d": persistence_d, "ever_detected": ever_detected, "nk_chimerism_d7": nk_chimerism_d7,
-    "nk_chimerism_d14": nk_chimerism_d14, "nk_chimerism_d28": nk_chimerism_d28, "nk_chimerism_max": nk_chimerism_max,
-    "alc_nadir": alc_nadir, "alc_recovery_d": alc_recovery_d, "host_nk_nadir": host_nk_nadir, "il15_max": il15_max,
-    "cy_auc": cy_auc, "f_ara_a_auc": f_ara_a_auc, "cells_total": cells_total, "visits": visits,
-}  # fmt: skip
+    "donor_nk_cmax": donor_nk_cmax,
+    "donor_nk_tmax_d": donor_nk_tmax_d,
+    "donor_nk_auc_0_28": donor_nk_auc_0_28,
+    "donor_nk_auc_last": donor_nk_auc_last,
+    "donor_nk_half_life_d": donor_nk_half_life_d,
+    "persistence_d": persistence_d,
+    "ever_detected": ever_detected,
+    "nk_chimerism_d7": nk_chimerism_d7,
+    "nk_chimerism_d14": nk_chimerism_d14,
+    "nk_chimerism_d28": nk_chimerism_d28,
+    "nk_chimerism_max": nk_chimerism_max,
+    "alc_nadir": alc_nadir,
+    "alc_recovery_d": alc_recovery_d,
+    "host_nk_nadir": host_nk_nadir,
+    "il15_max": il15_max,
+    "cy_auc": cy_auc,
+    "f_ara_a_auc": f_ara_a_auc,
+    "cells_total": cells_total,
+    "visits": visits,
+}
 
 
 def measure(simulation: Simulation) -> dict[str, Values]:

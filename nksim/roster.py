@@ -99,8 +99,12 @@ def parse_roster(data: bytes, file: str) -> Roster:
 
 
 def _decoded(data: bytes, file: str) -> str:
-    for mark, name in ((b"PK\x03\x04", "an Excel or zip file"), (b"\xd0\xcf\x11\xe0", "an Excel file"),
-                       (b"\xff\xfe", "UTF-16 text"), (b"\xfe\xff", "UTF-16 text")):  # fmt: skip
+    for mark, name in (
+        (b"PK\x03\x04", "an Excel or zip file"),
+        (b"\xd0\xcf\x11\xe0", "an Excel file"),
+        (b"\xff\xfe", "UTF-16 text"),
+        (b"\xfe\xff", "UTF-16 text"),
+    ):
         if data.startswith(mark):
             raise InvalidInput("NK101", f"the file is {name}", place=Place(file), help="save it as CSV in UTF-8")
     try:

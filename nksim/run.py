@@ -14,8 +14,8 @@ from nksim.metrics import Values, measure
 from nksim.output import files, simulations
 from nksim.output.provenance import Provenance, provenance
 from nksim.patient import Patient
-from nksim.protocol.choice import Choice
 from nksim.population import Population, virtual_population
+from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
 from nksim.simulation import Settings, Simulation, age_range
 from nksim.simulation import simulate as run_choice
@@ -109,10 +109,21 @@ class Bodies:
         sex: Any = fixed.sex
         egfr = fixed.egfr()
         if fixed.creatinine_umol_l is not None and egfr is None:
-            raise UsageError("NK403", "the creatinine needs age and height, and from 18 years weight and sex",
-                             help="add --age, --height, --weight and --sex")  # fmt: skip
-        return virtual_population(n, seed=seed, age_range_y=ages, sex=sex, age_y=fixed.age_y, weight_kg=fixed.weight_kg,
-                                  height_cm=fixed.height_cm, egfr=egfr[0] if egfr else None)  # fmt: skip
+            raise UsageError(
+                "NK403",
+                "the creatinine needs age and height, and from 18 years weight and sex",
+                help="add --age, --height, --weight and --sex",
+            )
+        return virtual_population(
+            n,
+            seed=seed,
+            age_range_y=ages,
+            sex=sex,
+            age_y=fixed.age_y,
+            weight_kg=fixed.weight_kg,
+            height_cm=fixed.height_cm,
+            egfr=egfr[0] if egfr else None,
+        )
 
 
 def simulate(
@@ -154,8 +165,10 @@ def compare(
 def _labels(choices: Sequence[Choice]) -> list[str]:
     """A name for each regimen; the same name twice is told apart by the user's answers, then by number."""
     names = [c.name for c in choices]
-    told = [f"{n} ({'; '.join(f'{k}={v}' for k, v in c.settings)})" if names.count(n) > 1 and c.settings else n
-            for n, c in zip(names, choices, strict=True)]  # fmt: skip
+    told = [
+        f"{n} ({'; '.join(f'{k}={v}' for k, v in c.settings)})" if names.count(n) > 1 and c.settings else n
+        for n, c in zip(names, choices, strict=True)
+    ]
     return [t if told.count(t) == 1 else f"{t} #{told[: i + 1].count(t)}" for i, t in enumerate(told)]
 
 

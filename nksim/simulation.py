@@ -22,7 +22,6 @@ from nksim.protocol.model import Administration
 from nksim.schedule.dosing import dose_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
-from nksim.schedule.timing import Occasion
 
 Floats = NDArray[np.float64]
 ENGINES = ("auto", "numpy", "reference")
@@ -47,8 +46,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
-            raise UsageError("NK640", f"{self.days:g} days in steps of {self.every_d:g} days cannot be simulated",
-                             help="--days from 1 to 1000 and --every from 15min to 7d")  # fmt: skip
+            raise UsageError(
+                "NK640",
+                f"{self.days:g} days in steps of {self.every_d:g} days cannot be simulated",
+                help="--days from 1 to 1000 and --every from 15min to 7d",
+            )
         if self.engine not in ENGINES:
             raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
         if self.lineage not in LINEAGES:
@@ -63,8 +65,8 @@ class Settings:
 class Simulation:
     """Trajectories of one choice in a population, with everything that they rest on.
 
-    `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses (n, k) that went in; `not_modelled` the
-    products that the kinetic model does not know.
+    `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
+    (n, k) that went in; `not_modelled` the products that the kinetic model does not know.
     """
 
     choice: Choice
@@ -121,12 +123,16 @@ class Simulation:
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
         )
         if not self.chimerism_visible:
-            found.append("the NK donor gave the graft as well: chimerism cannot see these cells and is not shown; "
-                         "the counts are the model's alone")  # fmt: skip
+            found.append(
+                "the NK donor gave the graft as well: chimerism cannot see these cells and is not shown; "
+                "the counts are the model's alone"
+            )
         found += [f"{name} is on the calendar but not modelled" for name in self.not_modelled]
         if "il2" in self.events.target:
-            found.append("the effect of interleukin-2 is small in this model and hangs on assumptions: do not rank "
-                         "interleukin-2 schedules by it")  # fmt: skip
+            found.append(
+                "the effect of interleukin-2 is small in this model and hangs on assumptions: do not rank "
+                "interleukin-2 schedules by it"
+            )
         return tuple(found)
 
 
@@ -154,8 +160,11 @@ def simulate(
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
     times_d = _grid(events, settings)
     if len(population) * len(times_d) * 9 > MOST_VALUES:
-        raise InvalidInput("NK645", f"{len(population)} patients at {len(times_d)} times are too many to hold",
-                           help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)")  # fmt: skip
+        raise InvalidInput(
+            "NK645",
+            f"{len(population)} patients at {len(times_d)} times are too many to hold",
+            help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)",
+        )
     bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
     covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
     solve = reference.solve if settings.engine == "reference" else engine.solve

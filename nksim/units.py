@@ -338,12 +338,19 @@ def registry() -> pint.UnitRegistry[Any]:
 
     ureg: pint.UnitRegistry[Any] = pint.UnitRegistry(None, non_int_type=Decimal)
     for line in (
-        "milligram = [drug_mass] = mg", "gram = 1000 * milligram = g", "microgram = 0.001 * milligram = mcg",
-        "nanogram = 0.000001 * milligram = ng", "international_unit = [activity] = IU",
-        "cells = [cells]", "gray = [radiation] = Gy", "centigray = 0.01 * gray = cGy",
-        "body_kilogram = [body_weight] = kg", "body_centimetre = [body_height] = cm",
-        "body_square_metre = [body_surface] = m2", "millilitre = [volume] = mL",
-    ):  # fmt: skip
+        "milligram = [drug_mass] = mg",
+        "gram = 1000 * milligram = g",
+        "microgram = 0.001 * milligram = mcg",
+        "nanogram = 0.000001 * milligram = ng",
+        "international_unit = [activity] = IU",
+        "cells = [cells]",
+        "gray = [radiation] = Gy",
+        "centigray = 0.01 * gray = cGy",
+        "body_kilogram = [body_weight] = kg",
+        "body_centimetre = [body_height] = cm",
+        "body_square_metre = [body_surface] = m2",
+        "millilitre = [volume] = mL",
+    ):
         ureg.define(line)
     return ureg
 

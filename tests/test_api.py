@@ -35,7 +35,9 @@ def test_python_and_command_line_give_the_same_metrics(capsys):
 
 def test_the_doses_of_the_plan_hold_at_full_precision():
     # 25 mg/m2 x sqrt(110 x 20 / 3600) m2, worked by hand with 20 digits: 19.543398999264292...
-    rows = {r.event.line: r.event.amount for r in jk500().calendar(nksim.Patient(**CHILD), **PLACE).rows if r.event.dose}
+    rows = {
+        r.event.line: r.event.amount for r in jk500().calendar(nksim.Patient(**CHILD), **PLACE).rows if r.event.dose
+    }
     assert float(rows["cy"]) == 1200
     assert float(rows["flu"]) == pytest.approx(19.543398999264292, rel=1e-15)
     assert float(rows["cells"]) == 2e8

@@ -31,7 +31,8 @@ def said(capsys, path):
 
 
 def text_with(line):
-    """The good protocol with another first line of conditioning."""
+    """The good protocol with another first line of conditioning; CY stands for its first three keys."""
+    line = line.replace("{CY,", "{id: cy, product: cyclophosphamide, route: IV,")
     good = GOOD.read_text()
     first = next(x for x in good.splitlines() if "id: cy" in x)
     return good.replace(first, f"          - {line}").encode()
@@ -95,7 +96,8 @@ def test_a_name_column_is_not_used_and_reaches_no_output(name, capsys):
 
 HUGE = {
     "aliases": (
-        "format: 1\na0: &a0 [x,x]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)),
+        "format: 1\na0: &a0 [x,x]\n"
+        + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)),
         "alias",
     ),
     "nesting": ("arms: " + "[" * 20_000 + "]" * 20_000, "nested"),
@@ -126,7 +128,9 @@ def test_a_huge_field_of_patients_is_refused_as_too_long(tmp_path, capsys):
     assert len(err) < 500
 
 
-@pytest.mark.parametrize("use", [["protocols", "validate", "nosuch.yaml"], ["calendar", str(GOOD), "--patients", "no.csv"]])
+@pytest.mark.parametrize(
+    "use", [["protocols", "validate", "nosuch.yaml"], ["calendar", str(GOOD), "--patients", "no.csv"]]
+)
 def test_a_missing_file_is_unreadable_input(use, capsys):
     assert run(use) == 3
     assert re.search(r"error\[NK100\].*\n  help: ", capsys.readouterr().err)
@@ -183,23 +187,23 @@ def test_control_characters_of_a_line_are_not_sent_to_the_terminal():
         ("{id: cy, product: cyclophosphamid, dose: 60 mg/kg, route: IV, day: -7}", "NK225", "products"),
         ("{id: cy, product: Cytoxan, dose: 60 mg/kg, route: IV, day: -7}", "NK225", "write cyclophosphamide"),
         ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, rout: IV, day: -7}", "NK202", "did you mean route?"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV}", "NK203", "exactly one of days"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, days: -6}", "NK202", "not both"),
+        ("{CY, dose: 60 mg/kg}", "NK203", "exactly one of days"),
+        ("{CY, dose: 60 mg/kg, day: -7, days: -6}", "NK202", "not both"),
         ("{id: cells, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7}", "NK224", "second line"),
         ("{id: CY, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7}", "NK202", "lower-case"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, before: {start of: cell, by: 1 h}}", "NK220", "did you mean cells?"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, before: {start of: cells, by: 1 mo}}", "NK214", "min, h, d"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, over: 1 mo}", "NK214", "infusion time"),
-        ('{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, at: "20:00", before: {start of: cells, by: 1 h}}', "NK203", "at:"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, cap: 5e6 IU}", "NK215", "drug mass"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, cap: 20 mg/kg}", "NK215", "whole patient"),
-        ("{id: cy, product: cyclophosphamide, dose: 60 mg/kg, route: IV, day: -7, round: {to: 1 IU, within: 5 %}}", "NK215", "activity"),
-        ("{id: cy, product: cyclophosphamide, dose: 1e9 cells, route: IV, day: -7}", "NK229", "mg or IU"),
+        ("{CY, dose: 60 mg/kg, before: {start of: cell, by: 1 h}}", "NK220", "did you mean cells?"),
+        ("{CY, dose: 60 mg/kg, before: {start of: cells, by: 1 mo}}", "NK214", "min, h, d"),
+        ("{CY, dose: 60 mg/kg, day: -7, over: 1 mo}", "NK214", "infusion time"),
+        ('{CY, dose: 60 mg/kg, at: "20:00", before: {start of: cells, by: 1 h}}', "NK203", "at:"),
+        ("{CY, dose: 60 mg/kg, day: -7, cap: 5e6 IU}", "NK215", "drug mass"),
+        ("{CY, dose: 60 mg/kg, day: -7, cap: 20 mg/kg}", "NK215", "whole patient"),
+        ("{CY, dose: 60 mg/kg, day: -7, round: {to: 1 IU, within: 5 %}}", "NK215", "activity"),
+        ("{CY, dose: 1e9 cells, day: -7}", "NK229", "mg or IU"),
         ("{id: cy, product: nk, dose: 60 mg/kg, route: IV, day: -7}", "NK229", "cells"),
         ("{id: cy, product: nk, dose: level, route: IV, day: -7}", "NK203", "levels are missing"),
-        ("{id: cy, product: cyclophosphamide, dose: {assumed: 60 mg/kg}, route: IV, day: -7}", "NK203", "needs why"),
-        ("{id: cy, product: cyclophosphamide, dose: {unknown: mg/kg}, route: IV, day: -7}", "NK203", "needs ask"),
-        ("{id: cy, product: cyclophosphamide, dose: {stated: 60 mg/kg, source: nowhere}, route: IV, day: -7}", "NK223", "nowhere"),
+        ("{CY, dose: {assumed: 60 mg/kg}, day: -7}", "NK203", "needs why"),
+        ("{CY, dose: {unknown: mg/kg}, day: -7}", "NK203", "needs ask"),
+        ("{CY, dose: {stated: 60 mg/kg, source: nowhere}, day: -7}", "NK223", "nowhere"),
         ("{id: cy, product: nk, dose: {stated: 1e8..2e8 cells, use: 3e8 cells}, route: IV, day: -7}", "NK226", "inside the range"),
     ],
 )  # fmt: skip
@@ -234,15 +238,14 @@ def mutants(text, count, seed):
 @pytest.mark.parametrize(("name", "seed"), [("jk500", 1), ("nkaml", 2), ("nkg2d-carnk", 3)])
 def test_a_mutant_of_a_protocol_is_read_or_refused_with_places(name, seed):
     text = (Path(__file__).parents[1] / "protocols" / f"{name}.yaml").read_text()
-    read = refused = 0
+    faults, read = [], 0
     for data in mutants(text, 110, seed):
         try:
-            assert parse_protocol(data, "m.yaml").format == "1"
-            read += 1
+            read += parse_protocol(data, "m.yaml").format == "1"
         except InvalidInput as error:
-            assert all(f.place and f.place.file == "m.yaml" and f.help for f in error.faults)
-            refused += 1
-    assert min(read, refused) > 10
+            faults += error.faults
+    assert all(f.place and f.place.file == "m.yaml" and f.help for f in faults)
+    assert min(read, len(faults)) > 10
 
 
 def test_the_catalogue_is_read_from_the_same_files_as_the_mutants():

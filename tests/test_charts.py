@@ -17,7 +17,9 @@ def drawn(chart):
     """The records of the curve and of the dosing strip."""
     spec = chart.to_dict()
     curve, strip = spec["vconcat"]
-    return curve["layer"][0]["data"]["values"] if "data" in curve["layer"][0] else curve["data"]["values"], strip["data"]["values"]
+    return curve["layer"][0]["data"]["values"] if "data" in curve["layer"][0] else curve["data"]["values"], strip[
+        "data"
+    ]["values"]
 
 
 def test_the_curve_is_that_of_the_simulation(nkaml):
@@ -42,7 +44,13 @@ def test_a_median_below_the_axis_is_not_drawn_on_its_foot(nkaml):
 
 def test_the_chart_names_assumed_doses_the_limit_and_its_provenance(nkaml):
     svg = rendered(nkaml.chart(), "svg").decode()
-    for text in ("nkaml, assumed: cells.dose, il2.days", "limit of detection 1 %", "Modelled, not measured", "seed 1", nkaml.simulation.choice.protocol.sha256[:12]):
+    for text in (
+        "nkaml, assumed: cells.dose, il2.days",
+        "limit of detection 1 %",
+        "Modelled, not measured",
+        "seed 1",
+        nkaml.simulation.choice.protocol.sha256[:12],
+    ):
         assert text in svg
 
 

@@ -41,7 +41,11 @@ def test_what_is_assumed_is_refused_unless_it_is_accepted():
     choice = choose(load("ink-aml"))
     error = unanswered(choice)
     assert {f.code for f in error.faults} == {"NK502"}
-    assert {f.message.split(" is ")[0] for f in error.faults} == {"induction.dose", "induction.days", "maintenance.days"}
+    assert {f.message.split(" is ")[0] for f in error.faults} == {
+        "induction.dose",
+        "induction.days",
+        "maintenance.days",
+    }
     assert all("--assume" in f.help and "--set" in f.help for f in error.faults)
     assert choice.answered(accept_assumed=True) == choice
 
@@ -82,7 +86,9 @@ def test_another_way_of_timing_gives_way_to_the_answer():
     assert change(load("nkaml"), "il2.before", "{start of: cells, by: 1 h}").arms["main"].lines[3].at is None
 
 
-@pytest.mark.parametrize(("path", "value"), [("body.bsa", "dubois"), ("body.bsa_cap", "2.0 m^2"), ("numbering.zero", "yes")])
+@pytest.mark.parametrize(
+    ("path", "value"), [("body.bsa", "dubois"), ("body.bsa_cap", "2.0 m^2"), ("numbering.zero", "yes")]
+)
 def test_the_frame_is_set_like_a_line(path, value):
     head, field = path.split(".")
     assert getattr(getattr(change(load("jk500"), path, value), head), field).text == value

@@ -68,7 +68,17 @@ def test_json_gives_every_metric_with_reasons_for_the_missing(capsys):
 def test_the_same_command_gives_the_same_bytes(capsys, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        ran(capsys, "simulate", "nkaml", "--assume", *FEW, "-o", tmp_path / name / "s.csv", "-o", tmp_path / name / "c.svg")
+        ran(
+            capsys,
+            "simulate",
+            "nkaml",
+            "--assume",
+            *FEW,
+            "-o",
+            tmp_path / name / "s.csv",
+            "-o",
+            tmp_path / name / "c.svg",
+        )
     for file in ("s.csv", "c.svg"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -141,7 +151,21 @@ def test_a_wrong_option_is_refused_with_a_mend(capsys, wrong):
 
 
 def test_compare_prints_paired_differences_with_intervals(capsys):
-    out, _ = ran(capsys, "compare", "nkaml", "umn-haplo-nk", "--arm", "cohort1", "-n", "8", "--days", "15", "--assume", "--metric", "cy_auc")
+    out, _ = ran(
+        capsys,
+        "compare",
+        "nkaml",
+        "umn-haplo-nk",
+        "--arm",
+        "cohort1",
+        "-n",
+        "8",
+        "--days",
+        "15",
+        "--assume",
+        "--metric",
+        "cy_auc",
+    )
     assert "A  nkaml" in out
     assert "B  umn-haplo-nk/cohort1" in out
     assert "8 of 8" in out
@@ -158,7 +182,9 @@ def test_compare_sets_a_fact_of_one_regimen_only(capsys):
 
 
 def test_compare_sets_a_fact_of_all_regimens_that_have_it(capsys):
-    out, _ = ran(capsys, "compare", "nkaml", "jk500", *FEW, "--json", "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0")
+    out, _ = ran(
+        capsys, "compare", "nkaml", "jk500", *FEW, "--json", "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0"
+    )
     nkaml, jk500 = (r["metrics"]["cells_total"]["median"] for r in json.loads(out)["regimens"])
     assert nkaml == jk500
 
@@ -169,7 +195,9 @@ def test_a_setting_that_fits_no_regimen_is_refused(capsys):
 
 
 def test_json_of_a_comparison_holds_the_differences(capsys):
-    out, _ = ran(capsys, "compare", "nkaml", "umn-haplo-nk", "--arm", "cohort2", *FEW, "--assume", "--json", "--metric", "cy_auc")
+    out, _ = ran(
+        capsys, "compare", "nkaml", "umn-haplo-nk", "--arm", "cohort2", *FEW, "--assume", "--json", "--metric", "cy_auc"
+    )
     found = json.loads(out)
     assert found["differences"][0]["to"] == "nkaml"
     assert found["differences"][0]["metrics"]["cy_auc"]["pairs"] == 3

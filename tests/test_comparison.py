@@ -61,7 +61,12 @@ def test_all_arms_of_a_protocol_enter_where_none_is_chosen():
 
 
 def test_patients_are_of_the_ages_that_all_trials_admit():
-    found = nksim.compare(nksim.protocol("nkaml"), nksim.protocol("umn-haplo-nk").arm("cohort1"), n=200, settings=Settings(days=1, every_d=1))
+    found = nksim.compare(
+        nksim.protocol("nkaml"),
+        nksim.protocol("umn-haplo-nk").arm("cohort1"),
+        n=200,
+        settings=Settings(days=1, every_d=1),
+    )
     ages = found.comparison.simulations[1].population.age_y
     assert ages.min() >= 2
     assert 20 < ages.max() <= 21
@@ -91,7 +96,9 @@ def test_the_interval_of_the_median_agrees_with_scipys_quantile_test():
 
 def test_the_interval_covers_the_median_as_often_as_it_says():
     rng = np.random.default_rng(7)
-    hits = sum(low <= math.log(2) <= high for _, low, high in (median_interval(rng.exponential(size=40)) for _ in range(2000)))
+    hits = sum(
+        low <= math.log(2) <= high for _, low, high in (median_interval(rng.exponential(size=40)) for _ in range(2000))
+    )
     assert 0.94 <= hits / 2000 <= 0.985
 
 

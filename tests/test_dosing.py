@@ -19,7 +19,11 @@ GOOD = parse_protocol(TEXT.encode(), "good.yaml")
 JK500 = load("jk500")
 # cases.md 6.2: doses of NCT05519384 (cyclophosphamide 60 mg/kg, fludarabine 25 mg/m2, IL-2 1e6 units/m2) with the
 # Mosteller formula, no rounding and no cap, for kg and cm.
-WORKED = {(25, 128): (1500, 23.5702, 942_809), (70, 170): (4200, 45.4530, 1_818_119), (90, 180): (5400, 53.0330, 2_121_320)}
+WORKED = {
+    (25, 128): (1500, 23.5702, 942_809),
+    (70, 170): (4200, 45.4530, 1_818_119),
+    (90, 180): (5400, 53.0330, 2_121_320),
+}
 
 
 def dose(protocol, line, weight=70, height=170, number=1, **body):
@@ -49,7 +53,9 @@ def test_doses_are_those_worked_by_hand(body):
     assert (float(il2.amount), il2.unit) == (pytest.approx(WORKED[body][2], abs=0.5), "IU")
 
 
-@pytest.mark.parametrize(("per_kg", "weight", "cells"), [("1e7", 25, "2.5e8"), ("2e7", 25, "5e8"), ("1e7", 90, "9e8"), ("2e7", 70, "1.4e9")])
+@pytest.mark.parametrize(
+    ("per_kg", "weight", "cells"), [("1e7", 25, "2.5e8"), ("2e7", 25, "5e8"), ("1e7", 90, "9e8"), ("2e7", 70, "1.4e9")]
+)
 def test_cells_per_kg_are_cells_times_weight(per_kg, weight, cells):
     protocol = change(JK500, "cells.dose", f"{per_kg} cells/kg")
     assert dose(protocol, "cells", weight).amount == Decimal(cells)
@@ -62,7 +68,13 @@ def test_a_flat_dose_is_the_same_for_every_body():
 # cases.md 6.1 for 180 cm, 90 kg: the choice of the formula alone moves the dose.
 @pytest.mark.parametrize(
     ("formula", "bsa"),
-    [("mosteller", 2.1213203), ("dubois", 2.0989010), ("haycock", 2.1377747), ("gehan-george", 2.1350365), ("boyd", 2.1399786)],
+    [
+        ("mosteller", 2.1213203),
+        ("dubois", 2.0989010),
+        ("haycock", 2.1377747),
+        ("gehan-george", 2.1350365),
+        ("boyd", 2.1399786),
+    ],
 )
 def test_a_dose_per_body_surface_uses_the_formula_of_the_file(formula, bsa):
     found = dose(change(GOOD, "body.bsa", formula), "flu", 90, 180)
@@ -77,7 +89,9 @@ def test_a_cap_of_body_surface_holds_above_it_and_not_below():
     assert dose(capped, "flu", 70, 170).amount == dose(GOOD, "flu", 70, 170).amount
 
 
-@pytest.mark.parametrize(("weight", "mg", "capped"), [(25, 1500, False), (50, 3000, False), (50.5, 3000, True), (70, 3000, True)])
+@pytest.mark.parametrize(
+    ("weight", "mg", "capped"), [(25, 1500, False), (50, 3000, False), (50.5, 3000, True), (70, 3000, True)]
+)
 def test_a_cap_of_an_amount_is_the_most_that_is_given(weight, mg, capped):
     found = dose(with_cy(cap="3 g"), "cy", weight)
     assert (found.amount, "capped at 3,000 mg" in found.calculation) == (mg, capped)
@@ -94,14 +108,22 @@ def test_a_list_gives_each_administration_its_own_dose(number, cells):
 
 
 def test_a_list_that_is_too_short_is_refused():
-    with pytest.raises(InvalidInput, match="NK301.*lists 2 doses and dose 3 is planned"):
+    with pytest.raises(InvalidInput, match=r"NK301.*lists 2 doses and dose 3 is planned"):
         dose(change(GOOD, "cells.dose", "[6e8, 1.2e9] cells"), "cells", number=3)
 
 
 # A published rule of this shape (tisagenlecleucel, cases.md 6.3) switches at 50 kg: 50.0 is in, 50.1 is out.
 @pytest.mark.parametrize(
     ("operator", "weight", "mg"),
-    [("<", 49.9, "2994"), ("<", 50.0, "1000"), ("<=", 50.0, "3000"), ("<=", 50.1, "1000"), (">", 50.0, "1000"), (">", 50.1, "3006"), (">=", 50.0, "3000")],
+    [
+        ("<", 49.9, "2994"),
+        ("<", 50.0, "1000"),
+        ("<=", 50.0, "3000"),
+        ("<=", 50.1, "1000"),
+        (">", 50.0, "1000"),
+        (">", 50.1, "3006"),
+        (">=", 50.0, "3000"),
+    ],
 )
 def test_a_band_has_its_edge_where_the_file_says(operator, weight, mg):
     protocol = banded((f"weight {operator} 50 kg", "60 mg/kg"), (None, "1000 mg"))
@@ -125,7 +147,7 @@ def test_bands_are_read_from_the_top():
 
 
 def test_a_band_needs_the_measure_it_asks_for():
-    with pytest.raises(InvalidInput, match="NK405.*the age is needed"):
+    with pytest.raises(InvalidInput, match=r"NK405.*the age is needed"):
         dose(banded(("age < 18 y", "100 mg"), (None, "200 mg")), "cy")
 
 
@@ -133,7 +155,15 @@ def test_a_band_needs_the_measure_it_asks_for():
 # half as a binary float and exactly on it as it is written.
 @pytest.mark.parametrize(
     ("mg", "step", "rounded"),
-    [("1020", "50", "1000"), ("25.1", "1", "25"), ("1025", "50", "1050"), ("1024.9", "50", "1000"), ("2.5", "1", None), ("2.675", "0.01", "2.68"), ("1.005", "0.01", "1.01")],
+    [
+        ("1020", "50", "1000"),
+        ("25.1", "1", "25"),
+        ("1025", "50", "1050"),
+        ("1024.9", "50", "1000"),
+        ("2.5", "1", None),
+        ("2.675", "0.01", "2.68"),
+        ("1.005", "0.01", "1.01"),
+    ],
 )
 def test_rounding_goes_to_the_nearest_step_and_halves_go_up(mg, step, rounded):
     protocol = with_cy(dose=f"{mg} mg", round=f"{{to: {step} mg, within: 10 %}}")

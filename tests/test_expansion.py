@@ -54,7 +54,13 @@ def test_every_infusion_has_its_own_dose_before_it(later):
 
 def test_a_dose_carries_its_phase_product_route_and_length():
     cy = jk500().doses[0]
-    assert (cy.phase, cy.line, cy.what, cy.route, str(cy.length)) == ("conditioning", "cy", "cyclophosphamide", "IV", "1 h")
+    assert (cy.phase, cy.line, cy.what, cy.route, str(cy.length)) == (
+        "conditioning",
+        "cy",
+        "cyclophosphamide",
+        "IV",
+        "1 h",
+    )
     assert (cy.kind, cy.amount, cy.occasion.number, cy.occasion.count) == ("dose", 1500, 1, 1)
 
 
@@ -80,7 +86,7 @@ def test_the_token_that_the_registration_prints_is_kept_until_it_is_replaced():
 
 
 def test_a_patient_without_height_is_asked_for_it():
-    with pytest.raises(InvalidInput, match="NK405.*height"):
+    with pytest.raises(InvalidInput, match=r"NK405.*height"):
         schedule(patient=Patient(weight=25))
 
 
@@ -111,7 +117,7 @@ def test_samples_follow_a_numbering_without_day_0():
 
 
 def test_an_assessment_without_days_is_an_open_question_and_no_row():
-    found = assessed("      - {id: pk, what: PK, days: {unknown: days, ask: when?}}")
+    found = assessed("      - {id: pk, what: PK, days: {unknown: days, ask: 'when?'}}")
     assert days(found, "pk") == []
     assert found.unplaced == ("pk.days is unknown: when?",)
 
@@ -124,9 +130,16 @@ def test_every_dose_of_the_catalogue_is_numbered_within_its_line(name):
         "cy.days": "-5..-3", "flu.days": "-5..-3", "il2.dose": "1e6 IU/m^2", "il2.days": "0, 7",
     }  # fmt: skip
     arm = next(iter(protocol.arms))
-    unknown = {p for p, f in choose(protocol, arm=arm, level=1 if protocol.escalation else None).facts() if f.basis == "unknown"}
+    unknown = {
+        p
+        for p, f in choose(protocol, arm=arm, level=1 if protocol.escalation else None).facts()
+        if f.basis == "unknown"
+    }
     settings = tuple((k, v) for k, v in answers.items() if k in unknown)
-    found = expand(choose(protocol, arm=arm, level=1 if protocol.escalation else None, settings=settings), Patient(weight=70, height=170))
+    found = expand(
+        choose(protocol, arm=arm, level=1 if protocol.escalation else None, settings=settings),
+        Patient(weight=70, height=170),
+    )
     for line in {e.line for e in found.doses}:
         numbers = [(e.occasion.number, e.occasion.count) for e in found.doses if e.line == line]
         assert numbers == [(i, len(numbers)) for i in range(1, len(numbers) + 1)]

@@ -40,11 +40,14 @@ def value(simulation, name):
 
 
 def test_the_metrics_have_the_ids_of_the_contract():
-    assert list(METRICS) == (
-        "donor_nk_cmax donor_nk_tmax_d donor_nk_auc_0_28 donor_nk_auc_last donor_nk_half_life_d persistence_d "
-        "ever_detected nk_chimerism_d7 nk_chimerism_d14 nk_chimerism_d28 nk_chimerism_max alc_nadir alc_recovery_d "
-        "host_nk_nadir il15_max cy_auc f_ara_a_auc cells_total visits"
-    ).split()
+    assert (
+        list(METRICS)
+        == (
+            "donor_nk_cmax donor_nk_tmax_d donor_nk_auc_0_28 donor_nk_auc_last donor_nk_half_life_d persistence_d "
+            "ever_detected nk_chimerism_d7 nk_chimerism_d14 nk_chimerism_d28 nk_chimerism_max alc_nadir alc_recovery_d "
+            "host_nk_nadir il15_max cy_auc f_ara_a_auc cells_total visits"
+        ).split()
+    )
 
 
 def test_the_peak_is_taken_24_hours_after_the_infusion_and_not_at_its_end(one):

@@ -116,7 +116,9 @@ def test_all_faults_of_a_patient_are_named_together():
     assert sorted(f.code for f in found) == ["NK401", "NK402", "NK402", "NK403", "NK404"]
 
 
-@pytest.mark.parametrize(("known", "asked", "option"), [({"height": 110}, "weight", "--weight"), ({"weight": 20}, "height", "--height")])
+@pytest.mark.parametrize(
+    ("known", "asked", "option"), [({"height": 110}, "weight", "--weight"), ({"weight": 20}, "height", "--height")]
+)
 def test_what_is_not_known_is_asked_for_when_it_is_needed(known, asked, option):
     with pytest.raises(InvalidInput, match=f"the {asked} is needed") as found:
         Patient(**known).bsa_m2("mosteller")

@@ -89,9 +89,15 @@ def test_a_recurrence_keeps_its_count_step_and_pattern():
     assert (found.count, found.every.days, found.pattern) == (8, 7, (0, 3))
 
 
-@pytest.mark.parametrize("key", ["format", "id", "title", "registration", "reading", "population", "numbering", "body", "products"])
+@pytest.mark.parametrize(
+    "key", ["format", "id", "title", "registration", "reading", "population", "numbering", "body", "products"]
+)
 def test_a_missing_key_is_named(key):
-    text = "".join(x for x in GOOD.splitlines(keepends=True) if not x.startswith(f"{key}:") and (key != "products" or "nk: {" not in x))
+    text = "".join(
+        x
+        for x in GOOD.splitlines(keepends=True)
+        if not x.startswith(f"{key}:") and (key != "products" or "nk: {" not in x)
+    )
     assert f"{key}: is missing" in [f.message for f in faults(text)]
 
 

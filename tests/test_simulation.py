@@ -30,7 +30,8 @@ def test_the_simulators_doses_are_the_rows_of_the_calendar():
     table, _ = event_table(choice, [patient])
     schedule = expand(choice, patient)
     rows = sorted(
-        (e.occasion.start.from_anchor_d(schedule.anchor_clock), TARGETS[e.line], float(e.amount)) for e in schedule.doses
+        (e.occasion.start.from_anchor_d(schedule.anchor_clock), TARGETS[e.line], float(e.amount))
+        for e in schedule.doses
     )
     assert sorted(zip(table.time_d, table.target, table.amount[0], strict=True)) == rows
 
@@ -139,7 +140,12 @@ def test_the_ages_of_an_open_population_end_where_the_output_says():
 
 def test_every_assumed_value_is_named_in_the_output(children):
     text = " ".join(str(children).split())
-    for value in ("cells.dose = 2.9e7 cells/kg", "il2.days = -1, 1, 3, 5, 7, 9", "body.bsa = mosteller", "cy.over = 1 h"):
+    for value in (
+        "cells.dose = 2.9e7 cells/kg",
+        "il2.days = -1, 1, 3, 5, 7, 9",
+        "body.bsa = mosteller",
+        "cy.over = 1 h",
+    ):
         assert value in text
     for name in children.simulation.parameter_set.assumed("haplo_fresh"):
         assert f" {name}" in text
@@ -158,7 +164,9 @@ def test_fixed_measures_hold_for_everyone(children):
 def test_a_high_creatinine_raises_the_fludarabine_area():
     # Langenhorst 2019: clearance = 3.24 + 0.782 x eGFR (L/h per 70 kg): less kidney, more area.
     areas = [
-        run(protocol("nkaml"), n=4, seed=1, bodies=Bodies(25, 128, 8, None, c), settings=SHORT).metrics()["f_ara_a_auc"].values
+        run(protocol("nkaml"), n=4, seed=1, bodies=Bodies(25, 128, 8, None, c), settings=SHORT)
+        .metrics()["f_ara_a_auc"]
+        .values
         for c in ("30 umol/L", "90 umol/L")
     ]
     assert (areas[1] > 1.3 * areas[0]).all()
@@ -166,7 +174,13 @@ def test_a_high_creatinine_raises_the_fludarabine_area():
 
 @pytest.mark.parametrize(
     ("wrong", "code"),
-    [({"days": 0}, "NK640"), ({"every_d": 0}, "NK640"), ({"engine": "x"}, "NK641"), ({"lineage": "T"}, "NK642"), ({"lod": 0}, "NK643")],
+    [
+        ({"days": 0}, "NK640"),
+        ({"every_d": 0}, "NK640"),
+        ({"engine": "x"}, "NK641"),
+        ({"lineage": "T"}, "NK642"),
+        ({"lod": 0}, "NK643"),
+    ],
 )
 def test_a_setting_that_cannot_be_is_refused(wrong, code):
     with pytest.raises(UsageError) as caught:

@@ -29,7 +29,9 @@ def starts(found):
 
 
 # SDTM and many protocols have no day 0 (cases.md C16); cell protocols mostly call the infusion day 0.
-@pytest.mark.parametrize(("day", "with_zero", "without"), [(-7, -7, -7), (-1, -1, -1), (1, 1, 0), (2, 2, 1), (29, 29, 28)])
+@pytest.mark.parametrize(
+    ("day", "with_zero", "without"), [(-7, -7, -7), (-1, -1, -1), (1, 1, 0), (2, 2, 1), (29, 29, 28)]
+)
 def test_a_protocol_day_is_so_many_days_from_the_anchor(day, with_zero, without):
     assert (offset_of(day, zero=True), offset_of(day, zero=False)) == (with_zero, without)
 
@@ -62,7 +64,9 @@ def test_a_plain_recurrence_is_an_arithmetic_series(count, step):
     assert recurrence({"count": str(count), "every": f"{step} d"}).offsets() == tuple(range(0, count * step, step))
 
 
-@pytest.mark.parametrize(("text", "nominal"), [("30..60 min", "45 min"), ("45 min", "45 min"), (">= 4 h", "4 h"), ("1..3 d", "2 d")])
+@pytest.mark.parametrize(
+    ("text", "nominal"), [("30..60 min", "45 min"), ("45 min", "45 min"), (">= 4 h", "4 h"), ("1..3 d", "2 d")]
+)
 def test_a_range_is_nominally_its_middle_and_an_open_one_its_low_end(text, nominal):
     assert span(text).nominal() == duration(nominal)
 
@@ -85,14 +89,21 @@ def test_a_line_after_another_follows_each_of_its_doses(relation, expected):
 
 
 def test_before_counts_back_from_the_edge():
-    found = occasions(cells_over="30 min", cy_before="{start of: cells, by: 45 min}", flu_before="{end of: cells, by: 45 min}")
+    found = occasions(
+        cells_over="30 min", cy_before="{start of: cells, by: 45 min}", flu_before="{end of: cells, by: 45 min}"
+    )
     assert starts(found["cy"]) == [(0, -45), (3, -45)]
     assert starts(found["flu"]) == [(0, -15), (3, -15)]
 
 
 @pytest.mark.parametrize(
     ("side", "by", "earliest", "latest"),
-    [("before", "30..60 min", -60, -30), ("after", "30..60 min", 30, 60), ("before", ">= 4 h", None, -240), ("after", ">= 4 h", 240, None)],
+    [
+        ("before", "30..60 min", -60, -30),
+        ("after", "30..60 min", 30, 60),
+        ("before", ">= 4 h", None, -240),
+        ("after", ">= 4 h", 240, None),
+    ],
 )
 def test_the_window_of_a_range_has_its_ends_in_the_order_of_time(side, by, earliest, latest):
     occasion = occasions(**{f"cy_{side}": f"{{start of: cells, by: '{by}'}}"})["cy"][0]
@@ -132,7 +143,10 @@ def test_without_a_day_0_the_first_infusion_is_day_1():
     assert [o.start.day for o in found["flu"]] == [-1, 1]
 
 
-@pytest.mark.parametrize(("settings", "day"), [({"cells_days": "3"}, 3), ({"cells_days": "2, 3", "numbering_zero": "no"}, 2), ({"cells_days": "-1, 3"}, -1)])
+@pytest.mark.parametrize(
+    ("settings", "day"),
+    [({"cells_days": "3"}, 3), ({"cells_days": "2, 3", "numbering_zero": "no"}, 2), ({"cells_days": "-1, 3"}, -1)],
+)
 def test_the_anchor_s_first_dose_is_the_anchor(settings, day):
     with pytest.raises(InvalidInput, match=f"NK228.* falls on day {day}"):
         occasions(**settings)

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from nksim.errors import Misread
 from nksim.protocol.doses import dose_rule
 from nksim.protocol.times import days, span, window
-from nksim.units import Duration, Quantity, convert, duration, grouped, is_range, number, plain, quantity, quantity_range
+from nksim.units import (
+    Duration,
+    Quantity,
+    convert,
+    duration,
+    grouped,
+    is_range,
+    number,
+    plain,
+    quantity,
+    quantity_range,
+)
 from nksim.units import registry as own_registry
 
 DECIMALS = st.decimals(min_value="1e-9", max_value="1e12", allow_nan=False, places=9)
@@ -182,7 +193,9 @@ def test_there_and_back_again_is_the_same_mass(value, unit):
     assert convert(convert(value, unit, "mg"), "mg", unit) == value
 
 
-@given(DECIMALS.filter(lambda d: d >= 1), st.sampled_from(["mg", "g", "IU", "Gy"]), st.sampled_from([None, "kg", "m^2"]))
+@given(
+    DECIMALS.filter(lambda d: d >= 1), st.sampled_from(["mg", "g", "IU", "Gy"]), st.sampled_from([None, "kg", "m^2"])
+)
 def test_a_quantity_written_in_full_is_read_back(value, unit, per):
     text = f"{plain(value)} {unit}" + (f"/{per}" if per else "")
     assert quantity(text) == Quantity(value, unit, per)
@@ -234,7 +247,14 @@ def test_days_are_whole_and_hours_may_be_broken():
 # Thousands separated, no trailing zero, a leading zero: the ISMP list of error-prone abbreviations, 2021.
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("1200", "1,200"), ("1200.00", "1,200"), (".5", "0.5"), ("1000000", "1,000,000"), ("23.570226", "23.5702"), ("0", "0")],
+    [
+        ("1200", "1,200"),
+        ("1200.00", "1,200"),
+        (".5", "0.5"),
+        ("1000000", "1,000,000"),
+        ("23.570226", "23.5702"),
+        ("0", "0"),
+    ],
 )
 def test_a_number_for_the_eye_follows_the_ismp_list(value, shown):
     assert grouped(Decimal(value)) == shown
@@ -242,7 +262,13 @@ def test_a_number_for_the_eye_follows_the_ismp_list(value, shown):
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("-6..-2", (-6, -5, -4, -3, -2)), ("0, 3, 7", (0, 3, 7)), ("-1", (-1,)), ("\N{MINUS SIGN}7", (-7,)), ("0..2, 7", (0, 1, 2, 7))],
+    [
+        ("-6..-2", (-6, -5, -4, -3, -2)),
+        ("0, 3, 7", (0, 3, 7)),
+        ("-1", (-1,)),
+        ("\N{MINUS SIGN}7", (-7,)),
+        ("0..2, 7", (0, 1, 2, 7)),
+    ],
 )
 def test_days_are_integers_and_inclusive_ranges(text, found):
     assert days(text).days == found
@@ -282,7 +308,9 @@ def test_a_distance_between_doses_is_a_length_in_one_clear_order(text):
     assert refused(span, text)[0] in ("NK205", "NK214")
 
 
-@pytest.mark.parametrize(("text", "shown"), [("-1..+3 d", "−1 to +3 d"), ("0..2 h", "0 to +2 h"), ("-30..30 min", "−30 to +30 min")])
+@pytest.mark.parametrize(
+    ("text", "shown"), [("-1..+3 d", "−1 to +3 d"), ("0..2 h", "0 to +2 h"), ("-30..30 min", "−30 to +30 min")]
+)
 def test_a_window_lies_around_the_nominal_time(text, shown):
     assert str(window(text)) == shown
 

@@ -62,9 +62,11 @@ def calendar(
     """
     paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
     given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
-    who = _from_file(patients, given, day0, tz) if patients else [
-        (options.patient(id=patient_id, **given), *_placed(day0, tz))
-    ]  # fmt: skip
+    who = (
+        _from_file(patients, given, day0, tz)
+        if patients
+        else [(options.patient(id=patient_id, **given), *_placed(day0, tz))]
+    )
     chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
     made = chosen.calendars(who, cells_at=cells_at)
     for path in paths:

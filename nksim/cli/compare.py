@@ -55,10 +55,18 @@ def compare(
 
     paths = options.checked_outputs(outputs, ("csv", "json", "svg", "png", "txt"), force=force)
     answers = _answers(protocols, settings)
-    chosen = [options.regimen(name, arm=_arm(name, arm), level=_level(name, level), settings=answers[name], assume=assume)
-              for name in protocols]  # fmt: skip
-    made = run(*chosen, n=n, seed=seed, bodies=Bodies(weight, height, age, sex, creatinine),
-               settings=how(days, every, engine, model, lod, lineage), metrics=metrics)  # fmt: skip
+    chosen = [
+        options.regimen(name, arm=_arm(name, arm), level=_level(name, level), settings=answers[name], assume=assume)
+        for name in protocols
+    ]
+    made = run(
+        *chosen,
+        n=n,
+        seed=seed,
+        bodies=Bodies(weight, height, age, sex, creatinine),
+        settings=how(days, every, engine, model, lod, lineage),
+        metrics=metrics,
+    )
     for path in paths:
         made.save(path, force=force)
         options.talk(f"wrote {path}")

@@ -83,8 +83,8 @@ def regimen(
     name: str, *, arm: str | None, level: int | None, settings: Sequence[tuple[str, str]], assume: bool
 ) -> Regimen:
     """The regimen that the common options describe."""
-    from nksim.regimen import Regimen
     from nksim.protocol.catalog import load
+    from nksim.regimen import Regimen
 
     return Regimen(load(name), arm, level, tuple(settings), assume, command_line())
 

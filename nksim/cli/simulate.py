@@ -57,8 +57,13 @@ def simulate(
 
     paths = options.checked_outputs(outputs, ("csv", "json", "svg", "png", "txt"), force=force)
     chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
-    made = run(chosen, n=n, seed=seed, bodies=Bodies(weight, height, age, sex, creatinine),
-               settings=how(days, every, engine, model, lod, lineage))  # fmt: skip
+    made = run(
+        chosen,
+        n=n,
+        seed=seed,
+        bodies=Bodies(weight, height, age, sex, creatinine),
+        settings=how(days, every, engine, model, lod, lineage),
+    )
     for path in paths:
         made.save(path, force=force)
         options.talk(f"wrote {path}")

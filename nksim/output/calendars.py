@@ -17,10 +17,31 @@ from nksim.units import plain
 
 SCHEMA_VERSION = 1
 COLUMNS = (
-    "patient", "event", "phase", "administration", "product", "dose_number", "dose_count", "protocol_day", "study_day",
-    "date", "weekday", "start_local", "end_local", "start_utc", "window_earliest", "window_latest", "route",
-    "duration_min", "rule", "dose", "dose_unit", "calculation", "basis", "notes",
-)  # fmt: skip
+    "patient",
+    "event",
+    "phase",
+    "administration",
+    "product",
+    "dose_number",
+    "dose_count",
+    "protocol_day",
+    "study_day",
+    "date",
+    "weekday",
+    "start_local",
+    "end_local",
+    "start_utc",
+    "window_earliest",
+    "window_latest",
+    "route",
+    "duration_min",
+    "rule",
+    "dose",
+    "dose_unit",
+    "calculation",
+    "basis",
+    "notes",
+)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -95,9 +116,15 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
             plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
         rows.append({**plain_row, "notes": list(row.notes)})
     return {
-        "patient": {"id": patient.id, "weight_kg": patient.weight_kg, "height_cm": patient.height_cm,
-                    "age_y": patient.age_y, "sex": patient.sex, "creatinine_umol_l": patient.creatinine_umol_l,
-                    "egfr_ml_min_1_73m2": (patient.egfr() or (None,))[0]},
+        "patient": {
+            "id": patient.id,
+            "weight_kg": patient.weight_kg,
+            "height_cm": patient.height_cm,
+            "age_y": patient.age_y,
+            "sex": patient.sex,
+            "creatinine_umol_l": patient.creatinine_umol_l,
+            "egfr_ml_min_1_73m2": (patient.egfr() or (None,))[0],
+        },
         "regimen": calendar.schedule.choice.name,
         "day0": calendar.day0.isoformat(),
         "tz": calendar.tz,
@@ -105,7 +132,7 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "open": list(calendar.schedule.unplaced),
         "findings": [{"code": f.code, "message": f.message} for f in calendar.findings],
         "rows": rows,
-    }  # fmt: skip
+    }
 
 
 def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
@@ -115,7 +142,7 @@ def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
 
 def as_table(calendars: Sequence[Calendar], provenance: Provenance) -> str:
     """Calendars for the terminal: rows, then what is assumed, what is open, and where it comes from."""
-    return "\n\n".join(_one_table(c) for c in calendars) + f"\n\n{provenance.line()}\n"
+    return in_words("\n\n".join(_one_table(c) for c in calendars)) + f"\n\n{provenance.line()}\n"
 
 
 def _one_table(calendar: Calendar) -> str:
@@ -127,9 +154,11 @@ def _one_table(calendar: Calendar) -> str:
     head += f"{choice.name} · patient {patient}{kidney} · day 0 {weekday} {calendar.day0} · {calendar.tz}"
     doses = [row for row in calendar.rows if row.event.dose]
     notes = list(dict.fromkeys(_calculation(row) for row in doses))
-    header = ["Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route", "How"]
+    header = ["Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route", "How", "Assumed"]
     body = table(
-        header, [[*_dose_line(row), f"[{notes.index(_calculation(row)) + 1}]"] for row in doses], right=frozenset({0})
+        header,
+        [[*_dose_line(row), f"[{notes.index(_calculation(row)) + 1}]", _assumed(row)] for row in doses],
+        right=frozenset({0}),
     )
     numbered = "\n".join(f"  [{i}] {text}" for i, text in enumerate(notes, 1))
     parts = [head, body, f"Calculations:\n{numbered}"]
@@ -144,7 +173,7 @@ def _one_table(calendar: Calendar) -> str:
 def _calculation(row: Row) -> str:
     event, dose = row.event, row.event.dose
     assert dose is not None
-    result = f"{event.line}: {in_words(dose.calculation)} = {dose_text(dose.amount, dose.unit)}"
+    result = f"{event.line}: {dose.calculation} = {dose_text(dose.amount, dose.unit)}"
     stated = () if any(n.startswith(f"{event.basis}:") for n in event.notes) else (event.basis,)
     return f"{result}\n      {'; '.join([*stated, *event.notes])}"
 
@@ -162,6 +191,12 @@ def _dose_line(row: Row) -> list[str]:
         dose_text(dose.amount, dose.unit),
         event.route or "",
     ]
+
+
+def _assumed(row: Row) -> str:
+    """Whether the dose or its time is the file's assumption: what a reader must see in the row itself."""
+    found = [n for n, f in row.event.facts if n in ("dose", "days", "timing") and f.chosen.basis == "assumed"]
+    return ", ".join(found)
 
 
 def _assessment_line(row: Row) -> list[str]:

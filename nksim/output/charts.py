@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +19,13 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008: told apart by colour-blind readers; the dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 2], [1, 3])
-TITLES = {"nk_chimerism": "Donor fraction of NK cells in blood", "donor_nk": "Donor NK cells in blood, cells/µL",
-          "host_nk": "Own NK cells in blood, cells/µL", "alc": "Lymphocytes in blood, cells/µL",
-          "il15": "Interleukin-15, pg/mL"}  # fmt: skip
+TITLES = {
+    "nk_chimerism": "Donor fraction of NK cells in blood",
+    "donor_nk": "Donor NK cells in blood, cells/µL",
+    "host_nk": "Own NK cells in blood, cells/µL",
+    "alc": "Lymphocytes in blood, cells/µL",
+    "il15": "Interleukin-15, pg/mL",
+}
 FLOORS = {"nk_chimerism": 1e-4, "donor_nk": 1e-3, "host_nk": 0.1, "alc": 1.0, "il15": 1.0}
 WIDTH, HEIGHT = 640, 320
 
@@ -42,8 +45,11 @@ def curve(simulations: Sequence[Simulation], output: str, provenance: Provenance
     names = [s.label for s in simulations]
     # Several bands lie over one another: the legend shows the lines, in full colour and with their dashes.
     legend = vega.Legend(title=None, orient="top", columns=3, symbolSize=300, symbolType="stroke", symbolOpacity=1)
-    colour = vega.Color("regimen:N", scale=vega.Scale(domain=names, range=COLOURS[: len(names)]),
-                       legend=legend if len(names) > 1 else None)  # fmt: skip
+    colour = vega.Color(
+        "regimen:N",
+        scale=vega.Scale(domain=names, range=COLOURS[: len(names)]),
+        legend=legend if len(names) > 1 else None,
+    )
     # A day more on the left keeps the first dose clear of the axis.
     start, end = min(float(s.times_d[0]) for s in simulations) - 1, max(float(s.times_d[-1]) for s in simulations)
     span = vega.Scale(domain=[start, end], nice=False)
@@ -52,8 +58,15 @@ def curve(simulations: Sequence[Simulation], output: str, provenance: Provenance
         _strip(vega, simulations, span, colour),
         spacing=6,
     )
-    title = vega.TitleParams(TITLES[output], subtitle=_subtitle(simulations, output, provenance), anchor="start",
-                            fontSize=15, subtitleFontSize=11, subtitleColor="#444444", offset=12)  # fmt: skip
+    title = vega.TitleParams(
+        TITLES[output],
+        subtitle=_subtitle(simulations, output, provenance),
+        anchor="start",
+        fontSize=15,
+        subtitleFontSize=11,
+        subtitleColor="#444444",
+        offset=12,
+    )
     styled: alt.VConcatChart = (
         chart.properties(title=title, padding=12)
         .configure_view(stroke=None)
@@ -83,11 +96,13 @@ def _bands(alt: Any, simulations: Sequence[Simulation], output: str, span: Any, 
     days = alt.X("time_d:Q", scale=span, axis=alt.Axis(labels=False, ticks=False, title=None))
     base = alt.Chart(alt.Data(values=records)).encode(x=days)
     band = base.mark_area(opacity=0.18 if len(simulations) < 3 else 0.1, clip=True).encode(
-        y=alt.Y("p05:Q", title=TITLES[output], scale=scale, axis=axis), y2="p95:Q", color=colour)  # fmt: skip
+        y=alt.Y("p05:Q", title=TITLES[output], scale=scale, axis=axis), y2="p95:Q", color=colour
+    )
     names = [s.label for s in simulations]
     dashes = alt.Scale(domain=names, range=list(DASHES[: len(names)]))
     line = base.mark_line(strokeWidth=2, clip=True).encode(
-        y=alt.Y("p50:Q", scale=scale), color=colour, strokeDash=alt.StrokeDash("regimen:N", scale=dashes, legend=legend))  # fmt: skip
+        y=alt.Y("p50:Q", scale=scale), color=colour, strokeDash=alt.StrokeDash("regimen:N", scale=dashes, legend=legend)
+    )
     layers = [band, line]
     if percent:
         layers += _limit(alt, simulations[0], scale)
@@ -152,8 +167,10 @@ def _strip(alt: Any, simulations: Sequence[Simulation], span: Any, colour: Any) 
 def _subtitle(simulations: Sequence[Simulation], output: str, provenance: Provenance) -> list[str]:
     """What is drawn, what it rests on, and where it comes from: a chart that leaves the page still says so."""
     first = simulations[0]
-    lines = [f"{len(first.population)} virtual patients: median and 5–95 %"
-             + ("; the true fraction, log axis" if output == "nk_chimerism" else "; log axis")]  # fmt: skip
+    lines = [
+        f"{len(first.population)} virtual patients: median and 5–95 %"
+        + ("; the true fraction, log axis" if output == "nk_chimerism" else "; log axis")
+    ]
     for s in simulations:
         assumed = [path for path, _ in s.choice.assumed() if path.split(".")[1] in ("dose", "days", "before", "after")]
         answers = [f"{k} = {v}" for k, v in s.choice.settings]
@@ -162,9 +179,8 @@ def _subtitle(simulations: Sequence[Simulation], output: str, provenance: Proven
         if answers:
             lines.append(f"{s.label}, set by the user: {'; '.join(answers)}")
     total = len(first.parameter_set.parameters(first.preset))
-    lines.append(
-        f"Modelled, not measured: {len(first.parameter_set.assumed(first.preset))} of {total} model parameters are assumed"
-    )
+    assumed_count = len(first.parameter_set.assumed(first.preset))
+    lines.append(f"Modelled, not measured: {assumed_count} of {total} model parameters are assumed")
     return [part for text in [*lines, provenance.line()] for part in textwrap.wrap(text, 112)]
 
 

@@ -46,7 +46,7 @@ def write(path: Path, data: str | bytes) -> None:
 
 
 def write_csv(path: Path, text: str, provenance: Mapping[str, Any]) -> None:
-    """Writes a CSV, and beside it `NAME.csv-metadata.json` (the file name of W3C's CSV on the Web) with its provenance."""
+    """Writes a CSV, and beside it `NAME.csv-metadata.json` (named as CSV on the Web does) with its provenance."""
     write(path, text)
     about = {"@context": "http://www.w3.org/ns/csvw", "url": path.name, "dc:source": provenance}
     write(path.with_name(f"{path.name}-metadata.json"), json.dumps(about, ensure_ascii=False, indent=2) + "\n")

@@ -26,7 +26,10 @@ def as_ics(calendars: Sequence[Calendar], provenance: Provenance) -> bytes:
     for calendar in calendars:
         for row in calendar.rows:
             ics.add_component(_event(calendar, row))
-    ics.add_missing_timezones()
+    # Without dates the clock changes would end in 2038.
+    times = [t for c in calendars for r in c.rows for t in (r.start, r.end)]
+    year = dt.timedelta(days=366)
+    ics.add_missing_timezones((min(times) - year).date(), (max(times) + year).date())
     return bytes(ics.to_ical())
 
 
@@ -36,14 +39,14 @@ def _event(calendar: Calendar, row: Row) -> IcsEvent:
     ics.add("uid", uid(calendar, row))
     ics.add("dtstamp", dt.datetime.combine(calendar.day0, dt.time(), dt.UTC))
     ics.add("sequence", 0)
-    ics.add("dtstart", row.start)
+    ics.add("dtstart", _written(row.start))
     if row.end > row.start:
-        ics.add("dtend", row.end)
+        ics.add("dtend", _written(row.end))
     number = f" {event.occasion.number}/{event.occasion.count}" if event.occasion.count > 1 else ""
     dose = f": {dose_text(event.dose.amount, event.dose.unit)}" if event.dose else ""
     day = f"day {signed(row.protocol_day)}"
     ics.add("summary", _clean(f"{schedule.patient.id} {day} {event.what}{number}{dose}"))
-    ics.add("description", _clean("\n".join(_description(calendar, row))))
+    ics.add("description", _clean(in_words("\n".join(_description(calendar, row)))))
     ics.add("categories", [event.kind, event.phase])
     ics.add("class", "CONFIDENTIAL")
     ics.add("status", "TENTATIVE" if event.basis == "assumed" else "CONFIRMED")
@@ -58,12 +61,17 @@ def uid(calendar: Calendar, row: Row) -> str:
     return f"{hashlib.sha256('/'.join(named).encode()).hexdigest()[:32]}@nksim"
 
 
+def _written(time: dt.datetime) -> dt.datetime:
+    """Local with its zone; the second of a repeated local time in UTC, because RFC 5545 reads it as the first."""
+    return time.astimezone(dt.UTC) if time.fold else time
+
+
 def _description(calendar: Calendar, row: Row) -> list[str]:
     event = row.event
     lines = [f"{calendar.schedule.choice.name}, {event.line}, day {signed(row.protocol_day)}"]
     if event.dose:
         lines.append(f"Dose: {dose_text(event.dose.amount, event.dose.unit)} {event.route or ''}".rstrip())
-        lines.append(f"Calculation: {in_words(event.dose.calculation)}")
+        lines.append(f"Calculation: {event.dose.calculation}")
     if row.earliest or row.latest:
         early = f"{row.earliest:%Y-%m-%d %H:%M}" if row.earliest else "open"
         late = f"{row.latest:%Y-%m-%d %H:%M}" if row.latest else "open"

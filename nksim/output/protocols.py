@@ -98,8 +98,13 @@ def _line(protocol: Protocol, line: Administration) -> str:
     parts.append(_value(line.timing))
     if line.at is not None:
         parts.append(f"at {line.at.text}{_mark(line.at)}")
-    for label, fact in (("window", line.window), ("in all", line.count), ("capped at", line.cap),
-                        ("rounded", line.round), ("also registered as", line.restated)):  # fmt: skip
+    for label, fact in (
+        ("window", line.window),
+        ("in all", line.count),
+        ("capped at", line.cap),
+        ("rounded", line.round),
+        ("also registered as", line.restated),
+    ):
         if fact is not None:
             parts.append(f"{label} {_value(fact)}")
     printed = [f.printed for f in (line.dose, line.timing) if f.printed]
@@ -141,13 +146,19 @@ def _mark(fact: Fact[Any]) -> str:
 def questions(protocol: Protocol) -> str:
     """Unknown facts, then assumed ones, then what no value in the file could show, numbered."""
     unknown = [f"{path}: {f.ask}" for path, f in _every_fact(protocol) if f.chosen.basis == "unknown"]
-    assumed = [f"{path}: is it {f.chosen.text}? nksim assumes so: {f.chosen.why}." for path, f in _every_fact(protocol)
-               if f.chosen.basis == "assumed"]  # fmt: skip
+    assumed = [
+        f"{path}: is it {f.chosen.text}? nksim assumes so: {f.chosen.why}."
+        for path, f in _every_fact(protocol)
+        if f.chosen.basis == "assumed"
+    ]
     other = [f"{q.about}: {q.ask}" + (f" ({q.why})" if q.why else "") for q in protocol.questions]
     parts = [f"Open questions on {protocol.registration}, {protocol.title}"]
     number = 0
-    for title, items in (("Unknown: must be answered before a calendar can be made, where it is a dose or a day", unknown),
-                         ("Assumed by the protocol file", assumed), ("Also open", other)):  # fmt: skip
+    for title, items in (
+        ("Unknown: must be answered before a calendar can be made, where it is a dose or a day", unknown),
+        ("Assumed by the protocol file", assumed),
+        ("Also open", other),
+    ):
         if items:
             lines = []
             for item in items:
@@ -204,8 +215,12 @@ def citations(protocol: Protocol) -> str:
 
 
 def _source(source: Source) -> str:
-    found = [f"doi:{source.doi}" if source.doi else "", f"PMID {source.pmid}" if source.pmid else "",
-             source.nct or "", source.url or ""]  # fmt: skip
+    found = [
+        f"doi:{source.doi}" if source.doi else "",
+        f"PMID {source.pmid}" if source.pmid else "",
+        source.nct or "",
+        source.url or "",
+    ]
     year = f" ({source.year})" if source.year else ""
     return f"{source.title.rstrip('.')}{year}. {', '.join(filter(None, found))}."
 

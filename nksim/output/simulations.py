@@ -23,8 +23,17 @@ from nksim.units import grouped
 SCHEMA_VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SUMMARY_COLUMNS = ("regimen", "time_d", "output", "unit", "n", "mean", "p05", "p25", "p50", "p75", "p95")
-UNITS = {"donor_nk": "cells/µL", "host_nk": "cells/µL", "nk_chimerism": "fraction", "nk_chimerism_assay": "fraction",
-         "alc": "cells/µL", "il15": "pg/mL", "cy": "mg/L", "f_ara_a": "mg/L", "il2": "IU/mL"}  # fmt: skip
+UNITS = {
+    "donor_nk": "cells/µL",
+    "host_nk": "cells/µL",
+    "nk_chimerism": "fraction",
+    "nk_chimerism_assay": "fraction",
+    "alc": "cells/µL",
+    "il15": "pg/mL",
+    "cy": "mg/L",
+    "f_ara_a": "mg/L",
+    "il2": "IU/mL",
+}
 _WIDTH = 110
 
 
@@ -80,8 +89,17 @@ def metrics_table(simulation: Simulation, metrics: dict[str, Values], provenance
     """The metrics of one regimen with their 5 to 95 % range, then what they rest on."""
     s = simulation
     head = f"{s.choice.protocol.title} ({s.choice.protocol.registration})\n{_who(s)}"
-    rows = [[v.id, number(v.median), *_spread(v), v.unit if v.unit != "yes" else "fraction of patients", str(v.n), _remark(v)]
-            for v in metrics.values()]  # fmt: skip
+    rows = [
+        [
+            v.id,
+            number(v.median),
+            *_spread(v),
+            v.unit if v.unit != "yes" else "fraction of patients",
+            str(v.n),
+            _remark(v),
+        ]
+        for v in metrics.values()
+    ]
     body = table(["metric", "median", "5 %", "95 %", "unit", "n", ""], rows, right=frozenset({1, 2, 3, 5}))
     return "\n\n".join([head, body, _reading([s]), _resting([s]), provenance.line()]) + "\n"
 
@@ -100,17 +118,22 @@ def _remark(values: Values) -> str:
 
 def _who(s: Simulation) -> str:
     low, high = float(s.population.age_y.min()), float(s.population.age_y.max())
-    return (f"{s.label} · {len(s.population)} virtual patients, {low:.0f} to {high:.0f} years, "
-            f"{float(s.population.weight_kg.min()):.0f} to {float(s.population.weight_kg.max()):.0f} kg · "
-            f"days {s.times_d[0]:g} to {s.times_d[-1]:g}")  # fmt: skip
+    return (
+        f"{s.label} · {len(s.population)} virtual patients, {low:.0f} to {high:.0f} years, "
+        f"{float(s.population.weight_kg.min()):.0f} to {float(s.population.weight_kg.max()):.0f} kg · "
+        f"days {s.times_d[0]:g} to {s.times_d[-1]:g}"
+    )
 
 
 def _reading(simulations: Sequence[Simulation]) -> str:
     s = simulations[0].settings
-    assay = (f"Persistence and detection are those of an assay of donor {s.lineage} cells in blood with a limit of "
-             f"{100 * s.lod:g} %. ")  # fmt: skip
+    assay = (
+        f"Persistence and detection are those of an assay of donor {s.lineage} cells in blood with a limit of "
+        f"{100 * s.lod:g} %. "
+    )
     text = (assay if any(x.chimerism_visible for x in simulations) else "") + (
-        "The model is hand-set, not fitted to trials: see what is assumed below. For planning, not for treatment.")  # fmt: skip
+        "The model is hand-set, not fitted to trials: see what is assumed below. For planning, not for treatment."
+    )
     return textwrap.fill(text, _WIDTH)
 
 
@@ -162,12 +185,26 @@ def comparison_table(comparison: Comparison, provenance: Provenance) -> str:
         "higher in",
     ]
     body = table(header, rows, right=frozenset({3, 4, 5, 6}))
-    explained = (f"Differences are paired by virtual patient against A ({first}): the median of the differences with a "
-                 f"{CONFIDENCE:.0%} distribution-free interval; for ever_detected the difference of the fractions. The "
-                 "intervals say how far the number of simulated patients pins the difference down, not how far the "
-                 "model is right.")  # fmt: skip
-    return "\n\n".join([head, body, textwrap.fill(explained, _WIDTH), _logistics(comparison), _reading(sims),
-                        _resting(sims), provenance.line()]) + "\n"  # fmt: skip
+    explained = (
+        f"Differences are paired by virtual patient against A ({first}): the median of the differences with a "
+        f"{CONFIDENCE:.0%} distribution-free interval; for ever_detected the difference of the fractions. The "
+        "intervals say how far the number of simulated patients pins the difference down, not how far the "
+        "model is right."
+    )
+    return (
+        "\n\n".join(
+            [
+                head,
+                body,
+                textwrap.fill(explained, _WIDTH),
+                _logistics(comparison),
+                _reading(sims),
+                _resting(sims),
+                provenance.line(),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _range(values: Values) -> list[str]:
@@ -212,11 +249,22 @@ def as_json(
     }
     if comparison:
         content["differences"] = [
-            {"regimen": s.label, "to": simulations[0].label,
-             "metrics": {k: {"estimate": _finite(d.estimate), "low": _finite(d.low), "high": _finite(d.high),
-                             "higher": d.higher, "pairs": d.pairs} for k, d in found.items()}}
+            {
+                "regimen": s.label,
+                "to": simulations[0].label,
+                "metrics": {
+                    k: {
+                        "estimate": _finite(d.estimate),
+                        "low": _finite(d.low),
+                        "high": _finite(d.high),
+                        "higher": d.higher,
+                        "pairs": d.pairs,
+                    }
+                    for k, d in found.items()
+                },
+            }
             for s, found in zip(simulations[1:], comparison.differences, strict=True)
-        ]  # fmt: skip
+        ]
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -228,10 +276,19 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
         "engine": s.settings.engine,
         "assumptions": list(s.assumptions),
         "findings": [{"code": f.code, "message": f.message} for f in s.findings],
-        "metrics": {k: {"unit": v.unit, "median": _finite(v.median), "p05": _finite(v.quantile(0.05)),
-                        "p95": _finite(v.quantile(0.95)), "n": v.n, "missing": v.missing if v.n < v.values.size else None,
-                        "note": v.note} for k, v in metrics.items()},
-    }  # fmt: skip
+        "metrics": {
+            k: {
+                "unit": v.unit,
+                "median": _finite(v.median),
+                "p05": _finite(v.quantile(0.05)),
+                "p95": _finite(v.quantile(0.95)),
+                "n": v.n,
+                "missing": v.missing if v.n < v.values.size else None,
+                "note": v.note,
+            }
+            for k, v in metrics.items()
+        },
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -70,7 +70,7 @@ class Choice:
                 yield Fault(
                     "NK501",
                     f"escalation.levels is unknown: {levels.ask}",
-                    help=f'answer with --set {path}="<number> {levels.text}", or all levels with --set escalation.levels',
+                    help=f'answer with --set {path}="<number> {levels.text}", or set escalation.levels',
                 )
             elif isinstance(value, DoseChoice):
                 yield Fault(
@@ -255,7 +255,9 @@ def _at_level(protocol: Protocol, arm_name: str, level: int | None) -> Protocol:
 def _replace_dose(protocol: Protocol, arm_name: str, line_id: str, fact: Fact[Any]) -> Protocol:
     arm = protocol.arms[arm_name]
     phases = tuple(
-        p.model_copy(update={"give": tuple(x.model_copy(update={"dose": fact}) if x.id == line_id else x for x in p.give)})
+        p.model_copy(
+            update={"give": tuple(x.model_copy(update={"dose": fact}) if x.id == line_id else x for x in p.give)}
+        )
         for p in arm.phases
-    )  # fmt: skip
+    )
     return protocol.model_copy(update={"arms": {**protocol.arms, arm_name: arm.model_copy(update={"phases": phases})}})

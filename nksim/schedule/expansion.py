@@ -11,9 +11,9 @@ from nksim.patient import Patient
 from nksim.protocol.choice import Choice
 from nksim.protocol.facts import Basis, Fact, weakest
 from nksim.protocol.model import Administration, Assessment
+from nksim.protocol.times import Days, Recurrence
 from nksim.schedule.dosing import Dose, dose_of
 from nksim.schedule.timing import Moment, Occasion, Occasions, chosen_occasions, occasions, offset_of
-from nksim.protocol.times import Days, Recurrence
 from nksim.units import Duration
 
 ANCHOR_CLOCK = dt.time(10, 0)
@@ -162,8 +162,21 @@ def _assessed(
             rows = [Occasion(i, len(rows), o.start) for i, o in enumerate(rows, 1)]
     elif item.days is not None and item.days.chosen.value is not None:
         rows = _on_days(choice, item.days.chosen.value)
-    events = [Event("assessment", "assessment", item.id, what, o, length, None, None, facts,
-                    (*unknown, *((item.note,) if item.note else ()))) for o in rows]  # fmt: skip
+    events = [
+        Event(
+            "assessment",
+            "assessment",
+            item.id,
+            what,
+            o,
+            length,
+            None,
+            None,
+            facts,
+            (*unknown, *((item.note,) if item.note else ())),
+        )
+        for o in rows
+    ]
     return events, unknown if not rows else []
 
 

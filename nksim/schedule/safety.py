@@ -45,7 +45,9 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
     for line in schedule.choice.arm.lines:
         found += _drug_range(line)
         found += _registered_range(line)
-        found += _count(line, [e for e in schedule.doses if e.line == line.id])
+        events = [e for e in schedule.doses if e.line == line.id]
+        found += _count(line, events)
+        found += _listed(line, events)
     found += _conditioning_after_cells(schedule)
     return tuple(found)
 
@@ -132,8 +134,13 @@ def _listed(line: Administration, events: list[Event]) -> Iterator[Finding]:
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
     cells = [e for e in schedule.doses if e.line == anchor_line(schedule.choice)]
     start = cells[0].occasion.start.from_anchor_d(schedule.anchor_clock)
-    late = sorted({e.line for e in schedule.doses if e.phase == "conditioning"
-                   and e.occasion.start.from_anchor_d(schedule.anchor_clock) >= start})  # fmt: skip
+    late = sorted(
+        {
+            e.line
+            for e in schedule.doses
+            if e.phase == "conditioning" and e.occasion.start.from_anchor_d(schedule.anchor_clock) >= start
+        }
+    )
     if late:
         yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}")
 

@@ -1,0 +1,220 @@
+"""`nksim calendar` as a user types it: options, files, exit codes, and what is loaded to run it."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import icalendar
+import pytest
+
+from nksim.cli import run
+
+GOOD = str(Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml")
+CHILD = ["--weight", "20kg", "--height", "110cm", "--age", "6y", "--sex", "F"]
+PLACED = ["--day0", "2027-03-01", "--tz", "Asia/Shanghai"]
+ANSWERS = ["--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0, 2, 4, 7, 9, 11"]
+JK500 = ["calendar", "jk500", *CHILD, *PLACED, *ANSWERS]
+
+
+def said(capfd, *args):
+    code = run(list(args))
+    return code, *capfd.readouterr()
+
+
+@pytest.fixture
+def jk500(capfd):
+    """Runs the calendar of jk500 with more options."""
+    return lambda *more: said(capfd, *JK500, *more)
+
+
+def test_the_calendar_is_on_stdout_and_nothing_on_stderr(jk500):
+    code, out, err = jk500()
+    assert (code, err) == (0, "")
+    assert "1,200 mg" in out
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "ics"])
+def test_the_same_command_gives_the_same_bytes(jk500, form):
+    assert jk500("--format", form) == jk500("--format", form)
+
+
+def test_json_is_short_for_its_format(jk500):
+    assert json.loads(jk500("--json")[1]) == json.loads(jk500("--format", "json")[1])
+
+
+def test_a_file_is_written_in_the_format_of_its_suffix(jk500, tmp_path):
+    names = ["c.txt", "c.csv", "c.json", "c.ics"]
+    code, out, err = jk500(*[x for n in names for x in ("-o", str(tmp_path / n))])
+    assert (code, out) == (0, "")
+    assert all(f"wrote {tmp_path / n}" in err for n in names)
+    assert (tmp_path / "c.txt").read_text().startswith("JK500")
+    assert (tmp_path / "c.csv").read_bytes().startswith(b"patient,event,phase,")
+    assert json.loads((tmp_path / "c.json").read_text())["kind"] == "calendar"
+    assert icalendar.Calendar.from_ical((tmp_path / "c.ics").read_bytes()).errors == []
+
+
+def test_a_file_holds_the_bytes_of_stdout(jk500, tmp_path):
+    jk500("-o", str(tmp_path / "c.csv"))
+    shown = jk500("--format", "csv")[1]
+    assert (tmp_path / "c.csv").read_bytes().decode().replace("\r\n", "\n") == shown.replace("\r\n", "\n")
+
+
+def test_an_existing_file_is_kept_unless_forced(jk500, tmp_path):
+    kept = tmp_path / "c.csv"
+    kept.write_text("mine")
+    code, _, err = jk500("-o", str(kept))
+    assert (code, kept.read_text()) == (2, "mine")
+    assert "NK701" in err
+    assert "--force" in err
+    assert jk500("-o", str(kept), "--force")[0] == 0
+    assert kept.read_text().startswith("patient,")
+
+
+def test_no_partial_file_is_left_where_the_input_is_at_fault(capfd, tmp_path):
+    code, *_ = said(capfd, "calendar", "jk500", *CHILD, *PLACED, "-o", str(tmp_path / "c.csv"))
+    assert code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("c.pdf", "NK703"),
+        ("c", "NK703"),
+        ("c.CSV", "NK703"),
+        ("nowhere/c.csv", "NK701"),
+        ("", "NK703"),
+        ("folder.csv", "NK701"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(jk500, tmp_path, name, code):
+    (tmp_path / "folder.csv").mkdir()
+    exit_code, out, err = jk500("-o", f"{tmp_path}/{name}")
+    assert (exit_code, out) == (2, "")
+    assert code in err
+    assert "  help: " in err
+
+
+def test_one_output_cannot_be_named_twice(jk500, tmp_path):
+    assert "named twice" in jk500("-o", str(tmp_path / "c.csv"), "-o", str(tmp_path / "c.csv"))[2]
+
+
+def test_unknown_facts_are_asked_for_with_exit_code_2(capfd):
+    code, out, err = said(capfd, "calendar", "jk500", *CHILD, *PLACED)
+    assert (code, out) == (2, "")
+    assert "cells.dose is unknown: What is the JK500 cell dose per infusion" in err
+    assert '--set cells.dose="<number> cells/kg"' in err
+
+
+def test_assumed_facts_need_assume(capfd):
+    code, _, err = said(capfd, "calendar", "ink-aml", *CHILD[:4], *PLACED)
+    assert (code, err.count("--assume")) == (2, 3)
+    assert said(capfd, "calendar", "ink-aml", *CHILD[:4], *PLACED, "--assume")[0] == 0
+
+
+def test_a_finding_is_said_on_stderr_and_strict_makes_it_the_exit_code(capfd):
+    few = ["calendar", "jk500", *CHILD, *PLACED, "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0"]
+    code, out, err = said(capfd, *few)
+    assert (code, "warning[NK316]" in err, "NK316" in out) == (0, True, False)
+    assert said(capfd, *few, "--strict")[0] == 1
+
+
+def test_strict_is_silent_where_nothing_is_found(jk500):
+    assert jk500("--strict")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "word"),
+    [
+        (["nosuch"], 2, "in the catalogue"),
+        (["jk5000"], 2, "did you mean jk500?"),
+        (["a" * 5000], 2, "in the catalogue"),
+        (["nosuch.yaml"], 3, "cannot read"),
+        (["."], 3, "directory"),
+        ([GOOD, "--day0", "2027-02-30"], 1, "no date"),
+        ([GOOD, "--day0", "1. March 2027"], 1, "YYYY-MM-DD"),
+        ([GOOD, "--tz", "Mars/Olympus"], 2, "no time zone"),
+        ([GOOD, "--tz", "CST6"], 2, "no time zone"),
+        ([GOOD, "--cells-at", "25:00"], 2, "HH:MM"),
+        ([GOOD, "--cells-at", "9:00"], 2, "HH:MM"),
+        ([GOOD, "--weight", "44lb"], 1, "kilograms"),
+        ([GOOD, "--height", "1.10m"], 1, "centimetres"),
+        ([GOOD, "--id", "../x"], 1, "not usable"),
+        ([GOOD, "--sex", "W"], 1, "F or M"),
+        ([GOOD, "--arm", "b"], 2, "has no arm"),
+        ([GOOD, "--level", "1"], 2, "no dose levels"),
+        ([GOOD, "--set", "cells"], 2, "PATH=VALUE"),
+        ([GOOD, "--set", "cells.dose="], 2, "PATH=VALUE"),
+        ([GOOD, "--set", "cell.dose=1e9 cells"], 2, "did you mean cells.dose?"),
+        ([GOOD, "--set", "cells.dose=1,000 cells"], 1, "comma"),
+        ([GOOD, "--format", "pdf"], 2, "pdf"),
+        ([GOOD, "--patients", "x.csv"], 2, "exclude each other"),
+    ],
+)
+def test_a_wrong_call_has_its_exit_code_and_says_what_would_do(args, code, word, capfd):
+    found, out, err = said(capfd, "calendar", args[0], *CHILD, *PLACED, *args[1:])
+    assert (found, out) == (code, "")
+    assert word in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("missing", ["--day0", "--tz"])
+def test_day_0_and_zone_must_be_said(missing, capfd):
+    i = PLACED.index(missing)
+    code, _, err = said(capfd, "calendar", GOOD, *CHILD, *PLACED[:i], *PLACED[i + 2 :])
+    assert (code, f"missing {missing}" in err) == (2, True)
+
+
+def test_a_protocol_of_one_s_own_is_used_by_its_path(capfd):
+    code, out, _ = said(capfd, "calendar", GOOD, *CHILD, *PLACED, "--format", "csv")
+    assert (code, len(out.splitlines())) == (0, 9)
+
+
+def test_each_patient_of_a_file_has_a_calendar_of_its_own(capfd, tmp_path):
+    (tmp_path / "p.csv").write_text(
+        "id,weight_kg,height_cm,day0,tz\nP1,25,128,2026-03-02,Asia/Shanghai\nP2,70,170,,\n", encoding="utf-8"
+    )
+    _, out, _ = said(capfd, "calendar", GOOD, "--patients", str(tmp_path / "p.csv"), *PLACED, "--format", "csv")
+    rows = [r for r in csv.DictReader(io.StringIO(out)) if r["administration"] == "cy"]
+    # 60 mg/kg; a row's own day 0 goes before the option's.
+    assert [(r["patient"], r["dose"], r["date"]) for r in rows] == [
+        ("P1", "1500", "2026-02-23"),
+        ("P2", "4200", "2027-02-22"),
+    ]
+
+
+def test_a_patient_of_a_file_without_day_0_needs_the_option(capfd, tmp_path):
+    (tmp_path / "p.csv").write_text("id,weight_kg,height_cm\nP1,25,128\n")
+    code, _, err = said(capfd, "calendar", GOOD, "--patients", str(tmp_path / "p.csv"))
+    assert (code, "missing --day0 and --tz" in err) == (2, True)
+
+
+def loaded_after(*args):
+    """The modules that a process has loaded when the command is done."""
+    code = "import sys; from nksim.cli import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("args", [["--help"], ["calendar", "--help"], ["protocols", "list"]])
+def test_help_and_listing_load_no_numerical_library(args):
+    assert not loaded_after(*args) & {"numpy", "scipy", "pint", "icalendar"}
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "ics"])
+def test_a_calendar_loads_no_model(form):
+    loaded = loaded_after(*JK500, "--format", form)
+    assert not loaded & {"numpy", "scipy", "nksim.kinetics", "nksim.simulation", "nksim.run"}
+    assert not [m for m in loaded if m.startswith("nksim.kinetics.")]
+
+
+def test_the_command_line_is_the_provenance_of_its_output():
+    code = "from nksim.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *JK500, "--json"], capture_output=True, check=True)
+    provenance = json.loads(done.stdout.decode())["provenance"]
+    assert provenance["command"].startswith("nksim calendar jk500 --weight 20kg --height 110cm")
