@@ -145,6 +145,14 @@ def test_the_faults_of_a_file_come_together_in_the_order_of_its_lines(tmp_path, 
     assert err.count("  help: ") == 3
 
 
+def test_faults_are_sorted_by_line_whatever_the_order_of_keys_in_the_file():
+    lines = GOOD.read_text().replace("60 mg/kg", "60 mg/lb").replace("0-80 y", "80-0 y").splitlines(keepends=True)
+    population = next(x for x in lines if x.startswith("population"))
+    with pytest.raises(InvalidInput) as found:
+        parse_protocol("".join([*(x for x in lines if x != population), population]).encode(), "a.yaml")
+    assert [f.place.line for f in found.value.faults] == [15, 20]
+
+
 def test_the_faults_of_a_patients_file_come_together(tmp_path, capsys):
     header, row = (FOLDER / "B001_good_patients.csv").read_text().splitlines()
     rows = [row.replace("25.0", "0"), row.replace("P001", "P002"), row.replace("P001", "P003").replace("128", "1.28")]

@@ -39,12 +39,15 @@ def same(one: Population, other: Population) -> bool:
 
 
 # Random123 1.14.0, tests/kat_vectors, rows "philox4x32 10"; the last from the program randomgen 2.5.1.
-@pytest.mark.parametrize(("counter", "key", "words"), [
-    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
-    ("abb8e5a8 ce14abee 05cc99f5 ced53525", "7806adc0 83ec603f", "6a4a45ef ff771ae4 237349b9 6e3980a4"),
-])
+@pytest.mark.parametrize(
+    ("counter", "key", "words"),
+    [
+        ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+        ("abb8e5a8 ce14abee 05cc99f5 ced53525", "7806adc0 83ec603f", "6a4a45ef ff771ae4 237349b9 6e3980a4"),
+    ],
+)
 def test_philox_gives_the_published_known_answers(counter, key, words):
     counter, key = (tuple(int(word, 16) for word in text.split()) for text in (counter, key))
     assert " ".join(f"{int(word):08x}" for word in philox4x32(counter, key)) == words
@@ -67,11 +70,17 @@ def test_uniforms_are_uniform_on_the_open_interval(seed):
     assert ((counts - 1000) ** 2 / 1000).sum() < 170  # chi-square, 99 degrees of freedom: p = 1e-5 at 168
 
 
-@pytest.mark.parametrize("other", [
-    uniforms(1, np.arange(100_000), "height"), uniforms(2, np.arange(100_000), "weight"),
-    uniforms(1, np.arange(100_000), "weight", 1), uniforms(1, np.arange(1, 100_001), "weight"),
-    uniforms(1 + 2**32, np.arange(100_000), "weight"),
-], ids=["purpose", "seed", "occasion", "neighbour", "high half of the seed"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        uniforms(1, np.arange(100_000), "height"),
+        uniforms(2, np.arange(100_000), "weight"),
+        uniforms(1, np.arange(100_000), "weight", 1),
+        uniforms(1, np.arange(1, 100_001), "weight"),
+        uniforms(1 + 2**32, np.arange(100_000), "weight"),
+    ],
+    ids=["purpose", "seed", "occasion", "neighbour", "high half of the seed"],
+)
 def test_streams_that_differ_in_one_key_are_not_correlated(other):
     assert abs(np.corrcoef(uniforms(1, np.arange(100_000), "weight"), other)[0, 1]) < 5 / math.sqrt(100_000)
 
@@ -88,8 +97,11 @@ def test_a_seed_that_is_not_a_64_bit_whole_number_is_refused(seed):
         uniforms(seed, [0], "test")
 
 
-@pytest.mark.parametrize("row", published("growth_cdc2000_percentiles.csv"),
-                         ids=lambda row: f"{row['measure']}-{row['sex']}-{row['age_months']}")
+@pytest.mark.parametrize(
+    "row",
+    published("growth_cdc2000_percentiles.csv"),
+    ids=lambda row: f"{row['measure']}-{row['sex']}-{row['age_months']}",
+)
 def test_cdc_percentiles_are_reproduced_to_the_printed_digits(row):
     for name in ("p3", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p97"):
         z = float(ndtri(int(name[1:]) / 100))
@@ -98,8 +110,11 @@ def test_cdc_percentiles_are_reproduced_to_the_printed_digits(row):
         assert found == pytest.approx(float(row[name]), rel=3e-7)
 
 
-ADULT_ROWS = pytest.mark.parametrize("row", published("growth_nhanes2021_pounds_inches.csv"),
-                                     ids=lambda row: f"{row['measure']}-{row['sex']}-{row['age_from_y']}")
+ADULT_ROWS = pytest.mark.parametrize(
+    "row",
+    published("growth_nhanes2021_pounds_inches.csv"),
+    ids=lambda row: f"{row['measure']}-{row['sex']}-{row['age_from_y']}",
+)
 
 
 @ADULT_ROWS
@@ -120,9 +135,17 @@ def test_population_means_are_near_the_published_means(row):
 
 
 # Vital Health Stat 3 (50), table 10: 5th, 50th and 95th percentile of the body mass index, kg/m².
-@pytest.mark.parametrize(("sex", "age_y", "low", "median", "high"), [
-    ("M", 25, 18.9, 27.0, 39.6), ("M", 45, 22.2, 28.9, 45.0), ("M", 65, 21.2, 28.3, 39.9),
-    ("F", 25, 18.6, 25.5, 45.6), ("F", 45, 19.7, 28.5, 45.6), ("F", 65, 20.0, 28.8, 42.5)])
+@pytest.mark.parametrize(
+    ("sex", "age_y", "low", "median", "high"),
+    [
+        ("M", 25, 18.9, 27.0, 39.6),
+        ("M", 45, 22.2, 28.9, 45.0),
+        ("M", 65, 21.2, 28.3, 39.9),
+        ("F", 25, 18.6, 25.5, 45.6),
+        ("F", 45, 19.7, 28.5, 45.6),
+        ("F", 65, 20.0, 28.8, 42.5),
+    ],
+)
 def test_weight_and_height_together_give_the_published_body_mass_index(sex, age_y, low, median, high):
     people = virtual_population(20_000, seed=5, sex=sex, age_y=age_y)
     bmi = people.weight_kg / (people.height_cm / 100) ** 2
@@ -190,8 +213,7 @@ def test_a_higher_score_is_a_larger_body(age_y, z, male, measure):
 
 
 # Langenhorst 2019: 35 at birth, 140 at 1.5 y, 140 to 30 y, minus 8 per decade.
-@pytest.mark.parametrize(("age_y", "egfr"),
-                         [(0, 35), (0.75, 87.5), (1.5, 140), (30, 140), (40, 132), (80, 100)])
+@pytest.mark.parametrize(("age_y", "egfr"), [(0, 35), (0.75, 87.5), (1.5, 140), (30, 140), (40, 132), (80, 100)])
 def test_age_normal_egfr_follows_langenhorst(age_y, egfr):
     assert age_normal_egfr(np.array([float(age_y)]))[0] == pytest.approx(egfr, abs=1e-9)
 
@@ -216,10 +238,11 @@ def test_adults_of_18_to_80_have_adult_sizes():
 def test_splitting_a_population_changes_nobody(seed, first, data):  # L5
     whole = virtual_population(50, seed=seed, age_range_y=(0, 100), first=first)
     cut = data.draw(st.integers(1, 49))
-    assert same(whole.subset(np.arange(cut)),
-                virtual_population(cut, seed=seed, age_range_y=(0, 100), first=first))
-    assert same(whole.subset(np.arange(cut, 50)),
-                virtual_population(50 - cut, seed=seed, age_range_y=(0, 100), first=first + cut))
+    assert same(whole.subset(np.arange(cut)), virtual_population(cut, seed=seed, age_range_y=(0, 100), first=first))
+    assert same(
+        whole.subset(np.arange(cut, 50)),
+        virtual_population(50 - cut, seed=seed, age_range_y=(0, 100), first=first + cut),
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 8, 13, 64, 333])
@@ -237,8 +260,10 @@ def test_the_order_of_patients_changes_no_number(order):  # L6
 
 
 def test_a_further_patient_changes_nobody():  # L17
-    assert same(virtual_population(100, seed=1, age_range_y=(1, 18)),
-                virtual_population(101, seed=1, age_range_y=(1, 18)).subset(np.arange(100)))
+    assert same(
+        virtual_population(100, seed=1, age_range_y=(1, 18)),
+        virtual_population(101, seed=1, age_range_y=(1, 18)).subset(np.arange(100)),
+    )
 
 
 def test_the_same_seed_gives_the_same_population_and_another_seed_another():  # L19
@@ -289,13 +314,26 @@ def test_a_weight_that_no_toddler_has_is_refused_with_the_ages_it_fits():
         virtual_population(1, seed=1, age_range_y=(1, 18), weight_kg=28)
 
 
-@pytest.mark.parametrize(("code", "wrong"), [
-    ("NK411", {"n": 0}), ("NK411", {"n": 10_000_001}), ("NK411", {"first": -1}), ("NK411", {"first": 2**32}),
-    ("NK412", {"age_y": -0.1}), ("NK412", {"age_y": 100.5}), ("NK412", {"age_y": math.nan}),
-    ("NK412", {"age_y": None}),
-    ("NK412", {"age_y": None, "age_range_y": (18, 101)}), ("NK412", {"age_y": None, "age_range_y": (18, 17)}),
-    ("NK413", {"sex": "m"}), ("NK413", {"weight_kg": 0}), ("NK413", {"height_cm": math.inf}),
-    ("NK413", {"egfr": -1}), ("NK410", {"seed": -1})])
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("NK411", {"n": 0}),
+        ("NK411", {"n": 10_000_001}),
+        ("NK411", {"first": -1}),
+        ("NK411", {"first": 2**32}),
+        ("NK412", {"age_y": -0.1}),
+        ("NK412", {"age_y": 100.5}),
+        ("NK412", {"age_y": math.nan}),
+        ("NK412", {"age_y": None}),
+        ("NK412", {"age_y": None, "age_range_y": (18, 101)}),
+        ("NK412", {"age_y": None, "age_range_y": (18, 17)}),
+        ("NK413", {"sex": "m"}),
+        ("NK413", {"weight_kg": 0}),
+        ("NK413", {"height_cm": math.inf}),
+        ("NK413", {"egfr": -1}),
+        ("NK410", {"seed": -1}),
+    ],
+)
 def test_what_cannot_be_is_refused(code, wrong):
     with pytest.raises(InvalidInput, match=code):
         virtual_population(**{"n": 10, "seed": 1, "age_y": 6, **wrong})

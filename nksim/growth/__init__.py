@@ -142,7 +142,7 @@ def _with_tails(printed: Floats) -> Floats:
         return np.asarray(knots[first] + slope * (z - KNOTS_Z[first]))
 
     knots[:1] = line(1, 3, KNOTS_Z[:1])
-    knots[last + 1:] = line(last - 2, last, KNOTS_Z[last + 1:])
+    knots[last + 1 :] = line(last - 2, last, KNOTS_Z[last + 1 :])
     return knots
 
 
