@@ -164,6 +164,16 @@ def normalise(text: str) -> str:
     return re.sub(r"(?<=/)m\^?2\b|(?<=\d )m\^?2\b", "m^2", text)
 
 
+def respelled(text: str) -> bool:
+    """Whether reading a text changes its characters or its unit, so that the reading should be shown.
+
+    >>> respelled("60 mg/kg"), respelled("25 mg/㎡"), respelled("100 WU/m^2")
+    (False, True, True)
+    """
+    multiplied = (u for u, (_, factor) in _UNITS.items() if factor != 1)
+    return normalise(text) != text.strip() or any(u in text for u in multiplied)
+
+
 def number(text: str) -> Decimal:
     """A finite decimal number from ASCII text, exactly as written.
 

@@ -103,6 +103,7 @@ HUGE = {
     "nesting": ("arms: " + "[" * 20_000 + "]" * 20_000, "nested"),
     "block nesting": ("".join("  " * i + f"k{i}:\n" for i in range(300)), "nested"),
     "size": ("format: 1\n# " + "x" * 1_000_001, "bytes"),
+    "values": ("format: 1\nlist: [" + "x," * 450_000 + "]", "more than 20000 values"),
     "one value": (GOOD.read_text().replace("60 mg/kg", '"' + "9" * 100_000 + ' mg"'), "too long"),
     "many faults": (GOOD.read_text() + "".join(f"key{i}: 1\n" for i in range(500)), "unknown key"),
 }

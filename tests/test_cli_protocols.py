@@ -53,7 +53,7 @@ def test_the_list_counts_arms_and_what_is_unknown(name, arms, unknown, capsys):
                 "cy: cyclophosphamide, 60 mg/kg, IV, over 1 h*, day −7",
                 "flu: fludarabine phosphate, 25 mg/m², IV, over 30 min*, days −6 to −2",
                 "il2: aldesleukin, 1,000,000 units/m², SC, 30 to 60 min before the start of each cells, in all 6",
-                "unknown (cells/kg)?",
+                "unknown (cells or cells/kg)?",
                 "printed: 100WU/ m2",
                 "24 mo from first cells",
                 "28 d from each cells*",

@@ -95,6 +95,14 @@ def test_a_time_that_comes_twice_is_the_first_and_says_so():
     assert any("01:30 occurs twice" in n for n in found.notes)
 
 
+# 02:15 EST on 1 November 2026 is 07:15Z; 45 min before is the second 01:30, 105 min before is 05:30Z, the first.
+@pytest.mark.parametrize(("by", "which"), [("45 min", "second"), ("105 min", "first")])
+def test_a_relative_time_that_comes_twice_says_which_is_meant(by, which):
+    (found,) = rows("cy", "2026-11-01", NEW_YORK, "02:15", cells_days="0", cy_before=f"{{start of: cells, by: {by}}}")
+    assert f"{found.start:%H:%M}" == "01:30"
+    assert any(n.startswith("01:30 occurs twice") and f"the {which} is meant" in n for n in found.notes)
+
+
 def test_an_ordinary_time_has_no_note_on_clocks():
     assert not any("clocks" in n for r in calendar("2026-05-01", NEW_YORK).rows for n in r.notes)
 

@@ -46,7 +46,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def run(args: list[str]) -> int:
     """The exit code of one command line; nothing but a bug leaves a traceback, and that in a file."""
     try:
-        code = cli.main(args=args, prog_name="nksim", standalone_mode=False)
+        code = cli.main(args=list(args), prog_name="nksim", standalone_mode=False, obj=tuple(args))
         return code if isinstance(code, int) else 0
     except NksimError as error:
         options.complain(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
 
 
-def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, shown in this order."""
+
     def apply(function: F) -> F:
         for decorate in reversed(decorators):
             function = decorate(function)
@@ -29,7 +30,7 @@ def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-choices = _together(
+choices = together(
     click.option("--arm", metavar="NAME", help="The arm, where the protocol has several."),
     click.option("--level", type=int, metavar="N", help="The dose level, where the protocol escalates."),
     click.option(
@@ -42,14 +43,14 @@ choices = _together(
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
     click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
 )
-body = _together(
+body = together(
     click.option("--weight", metavar="KG", help="Actual body weight, e.g. 20kg."),
     click.option("--height", metavar="CM", help="Height, e.g. 110cm."),
     click.option("--age", metavar="AGE", help="Age, e.g. 6y or 18mo."),
     click.option("--sex", metavar="F|M", help="F or M."),
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
 )
-running = _together(
+running = together(
     click.option("-n", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="Virtual patients."),
     click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
     click.option("--days", type=float, default=90, show_default=True, help="Last day of the run."),
@@ -61,7 +62,7 @@ running = _together(
         "--lineage", default="NK", show_default=True, help="Cells that the assay looks at: NK or lymphocytes."
     ),
 )
-outputs = _together(
+outputs = together(
     click.option(
         "-o",
         "--output",
@@ -76,7 +77,7 @@ outputs = _together(
 
 def command_line() -> str:
     """The command as typed, for provenance."""
-    return shlex.join(["nksim", *sys.argv[1:]])
+    return shlex.join(["nksim", *click.get_current_context().find_root().obj])
 
 
 def regimen(

@@ -41,6 +41,8 @@ def show(protocol: str, arm: str | None) -> None:
 @click.argument("files", nargs=-1, required=True)
 def validate(files: tuple[str, ...]) -> int:
     """Checks protocol files (or ids); every fault of every file, exit code 1 if there is any."""
+    from nksim.output.protocols import readings
+
     worst = 0
     for file in files:
         try:
@@ -50,6 +52,8 @@ def validate(files: tuple[str, ...]) -> int:
             worst = max(worst, error.exit_code)
         else:
             click.echo(f"{file}: ok, {found.id}, {len(found.arms)} arm{'s' if len(found.arms) > 1 else ''}")
+            for reading in readings(found):
+                click.echo(f"  {reading}")
     return worst
 
 

@@ -35,7 +35,7 @@ def curve(simulations: Sequence[Simulation], output: str, provenance: Provenance
 
     Raises `UsageError` NK710 for an output that cannot be drawn, NK711 where the chart library is not installed.
     """
-    vega = _altair()
+    vega = library()
     if output not in TITLES:
         raise UsageError("NK710", f"no chart of {shorten(output)}", help=f"one of {', '.join(TITLES)}")
     if any(output not in s.outputs for s in simulations):
@@ -75,7 +75,8 @@ def curve(simulations: Sequence[Simulation], output: str, provenance: Provenance
     return styled
 
 
-def _altair() -> Any:
+def library() -> Any:
+    """The chart library; raises `UsageError` NK711 where it is not installed."""
     try:
         import altair
         import vl_convert  # noqa: F401

@@ -18,6 +18,8 @@ def check_free(path: Path, *, force: bool) -> None:
         raise UsageError("NK701", f"{shorten(path)} is a folder", help="name a file in it")
     if path.exists() and not force:
         raise UsageError("NK701", f"{shorten(path)} exists and is kept", help="name another file, or add --force")
+    if path.suffix == ".csv":
+        check_free(metadata_path(path), force=force)
     if not path.parent.is_dir():
         raise UsageError("NK701", f"there is no folder {shorten(path.parent)}", help="make it first")
 
@@ -49,7 +51,12 @@ def write_csv(path: Path, text: str, provenance: Mapping[str, Any]) -> None:
     """Writes a CSV, and beside it `NAME.csv-metadata.json` (named as CSV on the Web does) with its provenance."""
     write(path, text)
     about = {"@context": "http://www.w3.org/ns/csvw", "url": path.name, "dc:source": provenance}
-    write(path.with_name(f"{path.name}-metadata.json"), json.dumps(about, ensure_ascii=False, indent=2) + "\n")
+    write(metadata_path(path), json.dumps(about, ensure_ascii=False, indent=2) + "\n")
+
+
+def metadata_path(path: Path) -> Path:
+    """Where the provenance of a CSV stands."""
+    return path.with_name(f"{path.name}-metadata.json")
 
 
 def _umask() -> int:

@@ -12,6 +12,7 @@ from nksim.output.text import in_words, table
 from nksim.protocol.choice import facts_of
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Source
+from nksim.units import respelled
 
 _WIDTH = 110
 
@@ -166,6 +167,12 @@ def questions(protocol: Protocol) -> str:
                 lines.append(textwrap.fill(f"{number:>2}. {item}", _WIDTH, subsequent_indent="    "))
             parts.append(f"{title}:\n" + "\n".join(lines))
     return "\n\n".join(parts)
+
+
+def readings(protocol: Protocol) -> list[str]:
+    """Values whose spelling was changed in reading them, with what they were read as."""
+    found = [(path, f) for path, f in _every_fact(protocol) if f.basis != "unknown" and path.endswith(".dose")]
+    return [f"{path}: read {f.text!r} as {f.value}" for path, f in found if respelled(f.text)]
 
 
 def standing(protocol: Protocol, path: str, arm_name: str | None) -> str:

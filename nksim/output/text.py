@@ -25,9 +25,10 @@ def dose_text(amount: Decimal, unit: str) -> str:
         return f"{head} × 10^{power} ({head}E{power}) cells"
     if unit != "IU":
         return f"{grouped(amount)} {unit}"
-    if amount < 1_000_000:
-        return f"{grouped(amount)} units"
-    return f"{grouped(amount / 1_000_000)} million units ({grouped(amount)})"
+    # Words only where they say the dose exactly; otherwise one rounding is enough.
+    if amount >= 1_000_000 and amount % 10_000 == 0:
+        return f"{grouped(amount / 1_000_000)} million units ({grouped(amount)})"
+    return f"{grouped(amount)} units"
 
 
 def in_words(calculation: str) -> str:

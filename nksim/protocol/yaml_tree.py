@@ -15,6 +15,7 @@ from nksim.errors import Fault, InvalidInput, Place, shorten
 
 LARGEST_FILE = 1_000_000
 DEEPEST = 40
+MOST_VALUES = 20_000
 Path = tuple[str | int, ...]
 
 
@@ -172,4 +173,6 @@ class _Builder:
                 container[key] = value
                 self.pending_key[-1] = None
         self.tree.values[path] = place
+        if len(self.tree.values) > MOST_VALUES:
+            raise InvalidInput("NK107", f"more than {MOST_VALUES} values", place=place, help="shorten the file")
         return path

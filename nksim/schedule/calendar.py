@@ -128,7 +128,14 @@ class _Placer:
         except OverflowError:
             raise InvalidInput("NK406", f"day {moment.day} from {self.day0} is no date", help="another day 0") from None
         local, remark = _existing(dt.datetime.combine(date, moment.clock or self.clock), self.tz)
-        return self.elapse(local, moment.minutes), remark
+        if not moment.minutes:
+            return local, remark
+        # Counted from another row, which has its own remark.
+        found = self.elapse(local, moment.minutes)
+        if found.replace(fold=0).utcoffset() == found.replace(fold=1).utcoffset():
+            return found, None
+        which = "second" if found.fold else "first"
+        return found, f"{found:%H:%M} occurs twice on this day (the clocks change): the {which} is meant"
 
     def elapse(self, start: dt.datetime, minutes: Decimal) -> dt.datetime:
         """`start` and so many elapsed minutes: the sum is taken in UTC, where no clock changes."""

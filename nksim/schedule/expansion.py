@@ -11,10 +11,10 @@ from nksim.patient import Patient
 from nksim.protocol.choice import Choice
 from nksim.protocol.facts import Basis, Fact, weakest
 from nksim.protocol.model import Administration, Assessment
-from nksim.protocol.times import Days, Recurrence
+from nksim.protocol.times import Days, Recurrence, Relation
 from nksim.schedule.dosing import Dose, dose_of
 from nksim.schedule.timing import Moment, Occasion, Occasions, chosen_occasions, occasions, offset_of
-from nksim.units import Duration
+from nksim.units import Duration, respelled
 
 ANCHOR_CLOCK = dt.time(10, 0)
 
@@ -134,15 +134,29 @@ def _dose_event(
     )
     facts = (*dose.facts, *((n, f) for n, f in own if f is not None), *frame)
     length = line.over.chosen.value if line.over else None
-    remarks = _reading_remarks(line)
+    remarks = (*_readings(line), *_time_remarks(line, occasion), *((line.note,) if line.note else ()))
     return Event("dose", phase, line.id, line.product, occasion, length, line.route.chosen.value, dose, facts, remarks)
 
 
-def _reading_remarks(line: Administration) -> tuple[str, ...]:
-    """How a printed token was read, where the file keeps it, and the line's own note."""
-    fact = line.dose if line.dose.chosen.setting is None else None
-    read = (f"printed {fact.printed!r}",) if fact is not None and fact.printed else ()
-    return (*read, *((line.note,) if line.note else ()))
+def _readings(line: Administration) -> tuple[str, ...]:
+    """How a printed or unusually spelled dose was read, where the user has not replaced it."""
+    fact = line.dose
+    if fact.chosen.setting is not None:
+        return ()
+    printed = fact.printed or line.printed
+    return (
+        *((f"printed {printed!r}",) if printed else ()),
+        *((f"read {fact.chosen.text!r} as {fact.chosen.value}",) if respelled(fact.chosen.text) else ()),
+    )
+
+
+def _time_remarks(line: Administration, occasion: Occasion) -> tuple[str, ...]:
+    """What the protocol does not say about the time of a dose."""
+    timing: Any = line.timing.chosen.value
+    if isinstance(timing, Relation) and timing.by.low != timing.by.high and timing.by.high is not None:
+        return (f"time: the middle of {timing.by}",)
+    placed_by_day = occasion.start.clock is None and occasion.start.minutes == 0
+    return ("clock time is a placeholder",) if placed_by_day else ()
 
 
 def _assessed(
