@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from nksim.errors import UsageError, shorten
-from nksim.metrics import METRICS, Values, measure
+from nksim.errors import UsageError
+from nksim.metrics import Values, measure
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
@@ -58,11 +58,7 @@ def compare(simulations: Sequence[Simulation], metrics: Sequence[str] = ()) -> C
             raise UsageError(
                 "NK660", "the regimens were simulated in different patients", help="use one seed and one n"
             )
-    unknown = [m for m in metrics if m not in METRICS]
-    if unknown:
-        raise UsageError("NK661", f"no metric {shorten(unknown[0])}", help=f"one of {', '.join(METRICS)}")
-    wanted = metrics or tuple(METRICS)
-    found = tuple({k: v for k, v in measure(s).items() if k in wanted} for s in simulations)
+    found = tuple(measure(s, metrics) for s in simulations)
     differences = tuple({k: _difference(found[0][k], values) for k, values in regimen.items()} for regimen in found[1:])
     return Comparison(tuple(simulations), found, differences)
 

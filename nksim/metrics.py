@@ -5,18 +5,24 @@ Each takes a `Simulation` and gives one value for each patient, with a reason wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nksim.errors import UsageError, shorten
+from nksim.kinetics.assay import true_chimerism
+from nksim.noncompartmental import auc, auc_inf, auc_last, half_life, last_index, time_above
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
 RECOVERED_PER_UL = 500.0
 COUNTABLE_PER_UL = 0.1
+COUNT, AREA = "cells/µL", "cells·d/µL"
 HIDDEN = "the NK donor is the graft's donor"
+TOO_SHORT = "the run ends less than 24 h after the first infusion"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +51,30 @@ class Values:
         return float(np.quantile(found, q)) if found.size else float("nan")
 
 
+def donor_nk_peak(s: Simulation) -> Values:
+    """Highest donor NK count in blood at the end of any cell infusion, cells/µL: gone again within hours.
+
+    Apart from `donor_nk_cmax` because the first moves with the length of the infusion and the second does not.
+    """
+    return Values("donor_nk_peak", COUNT, s.infusion_ends.max(axis=1))
+
+
 def donor_nk_cmax(s: Simulation) -> Values:
     """Highest donor NK count in blood at least 24 h after the start of the latest infusion, cells/µL.
 
-    The peak at the end of an infusion, gone within hours, is left out on purpose.
+    The peak at the end of an infusion is left out on purpose: it is `donor_nk_peak`.
     """
     settled = _settled(s)
-    return Values("donor_nk_cmax", "cells/µL", s.outputs["donor_nk"][:, settled].max(axis=1))
+    if not settled.any():
+        return _none(s, "donor_nk_cmax", COUNT, TOO_SHORT)
+    return Values("donor_nk_cmax", COUNT, s.outputs["donor_nk"][:, settled].max(axis=1))
 
 
 def donor_nk_tmax_d(s: Simulation) -> Values:
     """Day of `donor_nk_cmax`, from day 0."""
     settled = np.flatnonzero(_settled(s))
+    if not settled.size:
+        return _none(s, "donor_nk_tmax_d", "d", TOO_SHORT)
     at = s.outputs["donor_nk"][:, settled].argmax(axis=1)
     return Values("donor_nk_tmax_d", "d", s.times_d[settled[at]])
 
@@ -69,34 +87,33 @@ def _settled(s: Simulation) -> NDArray[np.bool_]:
 
 
 def donor_nk_auc_0_28(s: Simulation) -> Values:
-    """Area under the donor NK count from day 0 to day 28, cells·d/µL, by `auc`."""
+    """Area under the donor NK count from day 0 to day 28, cells·d/µL, linear up and logarithmic down."""
     if s.times_d[-1] < 28:
-        return _none(s, "donor_nk_auc_0_28", "cells·d/µL", "the run ends before day 28")
+        return _none(s, "donor_nk_auc_0_28", AREA, "the run ends before day 28")
     chosen = (s.times_d >= 0) & (s.times_d <= 28)
-    return Values("donor_nk_auc_0_28", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
+    return Values("donor_nk_auc_0_28", AREA, auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
 
 
 def donor_nk_auc_last(s: Simulation) -> Values:
-    """Area under the donor NK count from day 0 to the end of the run, cells·d/µL, by `auc`."""
+    """Area from day 0 to the last count of at least 0.1 cells/µL, cells·d/µL, linear up and logarithmic down."""
+    times, counts = _from_day0(s)
+    why = f"never at or above {COUNTABLE_PER_UL:g} cells/µL"
+    return Values("donor_nk_auc_last", AREA, auc_last(times, counts, COUNTABLE_PER_UL), why)
+
+
+def donor_nk_auc_inf(s: Simulation) -> Values:
+    """`donor_nk_auc_last` + C_last · t½ / ln 2, cells·d/µL: the area to infinity; needs `donor_nk_half_life_d`."""
+    times, counts = _from_day0(s)
+    last = last_index(counts, COUNTABLE_PER_UL)
+    end = np.take_along_axis(counts, np.maximum(last, 0)[:, None], axis=1)[:, 0]
+    half_lives = donor_nk_half_life_d(s)
+    area = auc_inf(auc_last(times, counts, COUNTABLE_PER_UL), end, half_lives.values)
+    return Values("donor_nk_auc_inf", AREA, area, f"no half-life: {half_lives.missing}")
+
+
+def _from_day0(s: Simulation) -> tuple[Floats, Floats]:
     chosen = s.times_d >= 0
-    return Values("donor_nk_auc_last", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
-
-
-def auc(times: Floats, values: Floats) -> Floats:
-    """Area (n,) under `values` (n, t): linear where they rise or are 0, logarithmic where they fall.
-
-    >>> import math
-    >>> halving = np.array([[8.0, 4.0, 2.0]])
-    >>> bool(abs(auc(np.array([0.0, 1.0, 2.0]), halving)[0] - 6 / math.log(2)) < 1e-12)
-    True
-    """
-    step, left, right = np.diff(times), values[:, :-1], values[:, 1:]
-    falls = (right < left) & (right > 0)
-    ratio = np.log(np.where(falls, left, 1.0) / np.where(falls, right, 1.0))
-    # Where the two are nearly equal the logarithmic rule is 0/0, and the straight line is exact enough.
-    by_log = falls & (ratio > 1e-9)
-    pieces = np.where(by_log, (left - right) / np.where(by_log, ratio, 1.0), (left + right) / 2)
-    return np.asarray((pieces * step).sum(axis=1))
+    return s.times_d[chosen], s.outputs["donor_nk"][:, chosen]
 
 
 def donor_nk_half_life_d(s: Simulation) -> Values:
@@ -107,20 +124,17 @@ def donor_nk_half_life_d(s: Simulation) -> Values:
     """
     after = s.times_d >= s.infusions_d[-1] + 1 - 1e-9
     times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
-    values = np.array([_half_life(times, row) for row in counts])
+    values = np.array([_decline(times, row) for row in counts])
     return Values(
         "donor_nk_half_life_d", "d", values, f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL"
     )
 
 
-def _half_life(times: Floats, counts: Floats) -> float:
+def _decline(times: Floats, counts: Floats) -> float:
     above = np.flatnonzero(counts >= COUNTABLE_PER_UL)
     first = int(counts.argmax()) if counts.size else 0
     last = int(above[-1]) + 1 if above.size else 0
-    if last - first < 8:
-        return float("nan")
-    slope = float(np.polyfit(times[first:last], np.log(counts[first:last]), 1)[0])
-    return float(np.log(2) / -slope) if slope < 0 else float("nan")
+    return half_life(times[first:last], counts[first:last]) if last - first >= 8 else float("nan")
 
 
 def persistence_d(s: Simulation) -> Values:
@@ -143,8 +157,19 @@ def ever_detected(s: Simulation) -> Values:
     """Whether the assay ever finds donor cells at least 24 h after an infusion; summed up as a fraction."""
     if not s.chimerism_visible:
         return _none(s, "ever_detected", "yes", HIDDEN)
-    found = s.outputs["nk_chimerism_assay"][:, _settled(s)].max(axis=1) > 0
+    settled = _settled(s)
+    if not settled.any():
+        return _none(s, "ever_detected", "yes", TOO_SHORT)
+    found = s.outputs["nk_chimerism_assay"][:, settled].max(axis=1) > 0
     return Values("ever_detected", "yes", found.astype(np.float64))
+
+
+def detected_d(s: Simulation) -> Values:
+    """Days on which the true donor fraction lies above the assay's limit of detection, in all, d."""
+    if not s.chimerism_visible:
+        return _none(s, "detected_d", "d", HIDDEN)
+    seen = true_chimerism(s.solution, s.settings.lineage)
+    return Values("detected_d", "d", time_above(s.times_d, seen, s.settings.lod))
 
 
 def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
@@ -168,7 +193,10 @@ def nk_chimerism_max(s: Simulation) -> Values:
     """Highest true donor fraction of NK cells at least 24 h after an infusion."""
     if not s.chimerism_visible:
         return _none(s, "nk_chimerism_max", "fraction", HIDDEN)
-    return Values("nk_chimerism_max", "fraction", s.outputs["nk_chimerism"][:, _settled(s)].max(axis=1))
+    settled = _settled(s)
+    if not settled.any():
+        return _none(s, "nk_chimerism_max", "fraction", TOO_SHORT)
+    return Values("nk_chimerism_max", "fraction", s.outputs["nk_chimerism"][:, settled].max(axis=1))
 
 
 def alc_nadir(s: Simulation) -> Values:
@@ -229,12 +257,15 @@ def _none(s: Simulation, name: str, unit: str, why: str) -> Values:
 
 
 METRICS: dict[str, Callable[[Simulation], Values]] = {
+    "donor_nk_peak": donor_nk_peak,
     "donor_nk_cmax": donor_nk_cmax,
     "donor_nk_tmax_d": donor_nk_tmax_d,
     "donor_nk_auc_0_28": donor_nk_auc_0_28,
     "donor_nk_auc_last": donor_nk_auc_last,
+    "donor_nk_auc_inf": donor_nk_auc_inf,
     "donor_nk_half_life_d": donor_nk_half_life_d,
     "persistence_d": persistence_d,
+    "detected_d": detected_d,
     "ever_detected": ever_detected,
     "nk_chimerism_d7": nk_chimerism_d7,
     "nk_chimerism_d14": nk_chimerism_d14,
@@ -251,6 +282,30 @@ METRICS: dict[str, Callable[[Simulation], Values]] = {
 }
 
 
-def measure(simulation: Simulation) -> dict[str, Values]:
-    """Every metric of a simulation by its id."""
-    return {name: function(simulation) for name, function in METRICS.items()}
+_ABOVE = re.compile(r"(\w+?)_days_above_(\d+(?:\.\d+)?)")
+
+
+def measure(simulation: Simulation, metrics: Sequence[str] = ()) -> dict[str, Values]:
+    """Every metric of a simulation by its id, or those asked for, see `metric`."""
+    return {name: metric(name)(simulation) for name in metrics or METRICS}
+
+
+def metric(name: str) -> Callable[[Simulation], Values]:
+    """The function of a metric id of `METRICS`, or of `OUTPUT_days_above_NUMBER`, e.g. `donor_nk_days_above_10`.
+
+    Raises `UsageError` NK661 for any other.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    found = _ABOVE.fullmatch(name)
+    if found is None:
+        known = f"one of {', '.join(METRICS)}, or OUTPUT_days_above_NUMBER as in donor_nk_days_above_10"
+        raise UsageError("NK661", f"no metric {shorten(name)}", help=known)
+
+    def days_above(s: Simulation) -> Values:
+        if found[1] not in s.outputs:
+            why = HIDDEN if found[1].startswith("nk_chimerism") else f"no output is called {found[1]}"
+            return _none(s, name, "d", why)
+        return Values(name, "d", time_above(s.times_d, s.outputs[found[1]], float(found[2])))
+
+    return days_above

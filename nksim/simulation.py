@@ -66,7 +66,8 @@ class Simulation:
     """Trajectories of one choice in a population, with everything that they rest on.
 
     `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
-    (n, k) that went in; `not_modelled` the products that the kinetic model does not know.
+    (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `infusion_ends` (n, i) the
+    donor NK counts at the end of each cell infusion, in cells/µL.
     """
 
     choice: Choice
@@ -81,6 +82,7 @@ class Simulation:
     not_modelled: tuple[str, ...]
     findings: tuple[Finding, ...]
     typical: Schedule
+    infusion_ends: Floats
 
     @property
     def times_d(self) -> Floats:
@@ -168,7 +170,10 @@ def simulate(
     bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
     covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
     solve = reference.solve if settings.engine == "reference" else engine.solve
-    solution = solve(events, values, covariates, times_d)
+    ends = _infusion_ends(events)
+    dense = solve(events, values, covariates, np.union1d(times_d, ends))
+    at_ends = np.searchsorted(dense.times_d, ends)
+    solution = dense.at(np.searchsorted(dense.times_d, times_d))
     return Simulation(
         choice,
         label or choice.name,
@@ -182,6 +187,7 @@ def simulate(
         not_modelled,
         found,
         typical,
+        dense["donor_nk"][:, at_ends],
     )
 
 
@@ -255,6 +261,12 @@ def _preset(choice: Choice) -> str:
         found = "gives no cells" if not presets else f"gives cells of different kinetics ({', '.join(presets)})"
         raise InvalidInput("NK644", f"{choice.name} {found}", help="the model follows one cell product")
     return presets[0]
+
+
+def _infusion_ends(events: EventTable) -> Floats:
+    """Ends of the cell infusions in days; a push has its cells in a second later, for outputs come before a dose."""
+    cells = [t == "cells" for t in events.target]
+    return np.asarray(events.time_d[cells] + np.maximum(events.duration_d[cells], 1 / 86400))
 
 
 def _grid(events: EventTable, settings: Settings) -> Floats:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nksim.kinetics.solution import Solution
-from nksim.metrics import METRICS, auc, measure
+from nksim.metrics import METRICS, measure
+from nksim.noncompartmental import auc
 from nksim.regimen import protocol
 from nksim.run import simulate
 from nksim.simulation import Settings
@@ -39,12 +40,12 @@ def value(simulation, name):
     return float(measure(simulation)[name].values[0])
 
 
-def test_the_metrics_have_the_ids_of_the_contract():
+def test_the_metrics_have_the_ids_of_the_contract_and_four_more():
     assert (
         list(METRICS)
         == (
-            "donor_nk_cmax donor_nk_tmax_d donor_nk_auc_0_28 donor_nk_auc_last donor_nk_half_life_d persistence_d "
-            "ever_detected nk_chimerism_d7 nk_chimerism_d14 nk_chimerism_d28 nk_chimerism_max alc_nadir alc_recovery_d "
+            "donor_nk_peak donor_nk_cmax donor_nk_tmax_d donor_nk_auc_0_28 donor_nk_auc_last donor_nk_auc_inf "
+            "donor_nk_half_life_d persistence_d detected_d ever_detected nk_chimerism_d7 nk_chimerism_d14 nk_chimerism_d28 nk_chimerism_max alc_nadir alc_recovery_d "
             "host_nk_nadir il15_max cy_auc f_ara_a_auc cells_total visits"
         ).split()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,14 @@ class Solution(Mapping[str, Floats]):
 
     def __len__(self) -> int:
         return len(self.trajectories)
+
+    def at(self, positions: NDArray[np.intp]) -> Solution:
+        """The same at some of its times, by their positions."""
+        return replace(
+            self,
+            times_d=self.times_d[positions],
+            trajectories={name: np.ascontiguousarray(x[:, positions]) for name, x in self.trajectories.items()},
+        )
 
 
 def checked(
