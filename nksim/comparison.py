@@ -11,6 +11,7 @@ from scipy.stats import binom
 
 from nksim.errors import UsageError
 from nksim.metrics import Values, measure
+from nksim.sample_size import patients_per_arm, patients_per_arm_for_fractions, superiority
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
@@ -19,12 +20,37 @@ CONFIDENCE = 0.95
 EQUAL_WITHIN = 1e-4
 
 
+# Which way a metric is better, for counting patients: 1 more, -1 less. What is not here has no plain better.
+WANTED = {
+    "donor_nk_cmax": 1,
+    "donor_nk_auc_0_28": 1,
+    "donor_nk_auc_last": 1,
+    "donor_nk_auc_inf": 1,
+    "donor_nk_half_life_d": 1,
+    "persistence_d": 1,
+    "detected_d": 1,
+    "ever_detected": 1,
+    "nk_chimerism_d7": 1,
+    "nk_chimerism_d14": 1,
+    "nk_chimerism_d28": 1,
+    "nk_chimerism_max": 1,
+    "alc_recovery_d": -1,
+    "cells_total": -1,
+    "visits": -1,
+}
+Interval = tuple[float, float, float]
+NO_INTERVAL = (float("nan"),) * 3
+
+
 @dataclass(frozen=True)
 class Difference:
     """One metric of a regimen against the first regimen's, paired by patient.
 
     `estimate` is the median of the paired differences, for a yes/no metric the difference of the fractions; `low`
-    and `high` bound it with 95 % confidence; `higher` of `pairs` patients have the higher value in this regimen.
+    and `high` bound it with 95 % confidence; `higher` and `lower` of `pairs` patients have the higher and the lower
+    value in this regimen. `ratio` is the median of the paired ratios (nan where a value is 0 or for yes/no).
+    `superiority` is the chance that a patient of this regimen has more than another patient of the first, `needed`
+    the patients in each arm of a trial that would see it (two-sided 5 %, power 80 %).
     """
 
     metric: str
@@ -33,7 +59,16 @@ class Difference:
     low: float
     high: float
     higher: int
+    lower: int
     pairs: int
+    ratio: Interval
+    superiority: float
+    needed: float
+
+    @property
+    def better(self) -> int | None:
+        """Patients in whom this regimen is better, where more or less of the metric is plainly wanted."""
+        return {1: self.higher, -1: self.lower, 0: None}[WANTED.get(self.metric, 0)]
 
 
 @dataclass(frozen=True)
@@ -66,12 +101,19 @@ def compare(simulations: Sequence[Simulation], metrics: Sequence[str] = ()) -> C
 def _difference(first: Values, other: Values) -> Difference:
     both = np.isfinite(first.values) & np.isfinite(other.values)
     a, b = first.values[both], other.values[both]
-    change = np.where(np.abs(b - a) <= EQUAL_WITHIN * np.maximum(np.abs(a), np.abs(b)), 0.0, b - a)
+    equal = np.abs(b - a) <= EQUAL_WITHIN * np.maximum(np.abs(a), np.abs(b))
+    change = np.where(equal, 0.0, b - a)
+    more, less = int((change > 0).sum()), int((change < 0).sum())
+    chance = superiority(a, np.where(equal, a, b))
     if other.unit == "yes":
-        estimate, low, high = paired_proportions(int((change > 0).sum()), int((change < 0).sum()), change.size)
+        interval, ratio = paired_proportions(more, less, change.size), NO_INTERVAL
+        needed = patients_per_arm_for_fractions(float(a.mean()), float(b.mean())) if a.size else float("nan")
     else:
-        estimate, low, high = median_interval(change)
-    return Difference(other.id, other.unit, estimate, low, high, int((change > 0).sum()), change.size)
+        interval = median_interval(change)
+        positive = a.size > 0 and bool((a > 0).all() and (b > 0).all())
+        ratio = median_interval(np.where(equal, 1.0, b / a)) if positive else NO_INTERVAL
+        needed = patients_per_arm(chance)
+    return Difference(other.id, other.unit, *interval, more, less, change.size, ratio, chance, needed)
 
 
 def median_interval(values: Floats, confidence: float = CONFIDENCE) -> tuple[float, float, float]:

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 ENGINES = ("auto", "numpy", "reference")
 MOST_VALUES = 100_000_000
 # What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
-_TARGETS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
+PRODUCTS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
 SAME_DONOR = "graft donor"
 OPEN_AGE_Y = 120.0
 OLDEST_DRAWN_Y = 80.0
@@ -250,7 +250,7 @@ def _target(choice: Choice, line: Administration) -> str | None:
     product = choice.protocol.products.get(line.product)
     if product is not None and product.kind == "nk":
         return "cells"
-    return _TARGETS.get(line.product)
+    return PRODUCTS.get(line.product)
 
 
 def _preset(choice: Choice) -> str:
