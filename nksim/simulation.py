@@ -145,35 +145,31 @@ def age_range(choice: Choice) -> tuple[float, float]:
 
 
 def simulate(
-    choice: Choice, population: Population, *, seed: int, settings: Settings | None = None, label: str = ""
+    choice: Choice,
+    population: Population,
+    *,
+    seed: int,
+    settings: Settings | None = None,
+    label: str = "",
+    infusions: int | None = None,
 ) -> Simulation:
     """Simulates an answered choice in a population; patient i is drawn from (seed, i) alone, for every regimen.
 
-    Raises `InvalidInput` NK644 (no cells, or products of different kinetics) or NK645 (more values than memory
-    holds), and `ModelFailure` where the equations cannot be solved.
+    `infusions` gives only the first so many cell infusions, everything else as planned. Raises `InvalidInput` NK644
+    (no cells, or products of different kinetics) or NK645 (more values than memory holds), and `ModelFailure` where
+    the equations cannot be solved.
     """
     settings = settings or Settings()
-    patients = _patients(population)
+    patients = as_patients(population)
     typical = expand(choice, patients[0])
     found = regimen_findings(typical)
     events, not_modelled = event_table(choice, patients)
+    if infusions is not None:
+        events = _first_infusions(events, infusions)
     preset = _preset(choice)
     parameter_set = load(settings.model)
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
-    times_d = _grid(events, settings)
-    if len(population) * len(times_d) * 9 > MOST_VALUES:
-        raise InvalidInput(
-            "NK645",
-            f"{len(population)} patients at {len(times_d)} times are too many to hold",
-            help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)",
-        )
-    bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
-    covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
-    solve = reference.solve if settings.engine == "reference" else engine.solve
-    ends = _infusion_ends(events)
-    dense = solve(events, values, covariates, np.union1d(times_d, ends))
-    at_ends = np.searchsorted(dense.times_d, ends)
-    solution = dense.at(np.searchsorted(dense.times_d, times_d))
+    solution, ends = solved(events, values, population, _grid(events, settings), settings.engine)
     return Simulation(
         choice,
         label or choice.name,
@@ -187,8 +183,35 @@ def simulate(
         not_modelled,
         found,
         typical,
-        dense["donor_nk"][:, at_ends],
+        ends,
     )
+
+
+def solved(
+    events: EventTable, values: Mapping[str, Floats], population: Population, times_d: Floats, name: str
+) -> tuple[Solution, Floats]:
+    """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
+    if len(population) * len(times_d) * 9 > MOST_VALUES:
+        raise InvalidInput(
+            "NK645",
+            f"{len(population)} patients at {len(times_d)} times are too many to hold",
+            help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)",
+        )
+    bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
+    covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
+    solve = reference.solve if name == "reference" else engine.solve
+    ends = _infusion_ends(events)
+    dense = solve(events, values, covariates, np.union1d(times_d, ends))
+    at_ends = dense["donor_nk"][:, np.searchsorted(dense.times_d, ends)]
+    return dense.at(np.searchsorted(dense.times_d, times_d)), at_ends
+
+
+def _first_infusions(events: EventTable, count: int) -> EventTable:
+    """The same doses with nothing in the bags after the first `count` cell infusions."""
+    cells = np.flatnonzero([t == "cells" for t in events.target])
+    amount = events.amount.copy()
+    amount[:, cells[count:]] = 0.0
+    return EventTable(events.time_d, events.duration_d, events.target, amount)
 
 
 def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int64], seed: int) -> dict[str, Floats]:
@@ -198,7 +221,7 @@ def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int6
 
 
 @dataclass(frozen=True)
-class _Planned:
+class Planned:
     """One modelled dose: when, how long, into what, and of which line and number."""
 
     time_d: float
@@ -208,10 +231,10 @@ class _Planned:
     number: int
 
 
-def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...]]:
-    """The modelled doses of all patients in order of time, and the products that are not modelled."""
+def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
+    """The modelled doses of a choice in order of time, and the products that are not modelled."""
     found = timed(choice)
-    planned: list[_Planned] = []
+    planned: list[Planned] = []
     not_modelled: dict[str, None] = {}
     for line in choice.arm.lines:
         target = _target(choice, line)
@@ -222,19 +245,24 @@ def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tu
         duration_d = float(length.minutes) / 1440 if length else 0.0
         for occasion in found[line.id]:
             start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
-            planned.append(_Planned(start_d, duration_d, target, line, occasion.number if _varies(line) else 1))
-    planned.sort(key=lambda p: p.time_d)
+            planned.append(Planned(start_d, duration_d, target, line, occasion.number if _varies(line) else 1))
+    return sorted(planned, key=lambda p: p.time_d), tuple(not_modelled)
+
+
+def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...]]:
+    """The modelled doses of all patients in order of time, and the products that are not modelled."""
+    planned, not_modelled = planned_doses(choice)
     columns: dict[tuple[str, int], Floats] = {}
     for p in planned:
         if (p.line.id, p.number) not in columns:
-            columns[p.line.id, p.number] = _amounts(choice, p.line, p.number, patients)
+            columns[p.line.id, p.number] = amounts(choice, p.line, p.number, patients)
     table = EventTable(
         np.array([p.time_d for p in planned]),
         np.array([p.duration_d for p in planned]),
         tuple(p.target for p in planned),
         np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
     )
-    return table, tuple(not_modelled)
+    return table, not_modelled
 
 
 def _varies(line: Administration) -> bool:
@@ -242,7 +270,8 @@ def _varies(line: Administration) -> bool:
     return any(len(case.doses) > 1 for case in line.dose.chosen.value.cases)  # type: ignore[union-attr]
 
 
-def _amounts(choice: Choice, line: Administration, number: int, patients: list[Patient]) -> Floats:
+def amounts(choice: Choice, line: Administration, number: int, patients: list[Patient]) -> Floats:
+    """Amounts (n,) of the `number`th dose of a line."""
     return np.array([float(dose_of(line, number, p, choice.protocol.body).amount) for p in patients])
 
 
@@ -277,7 +306,7 @@ def _grid(events: EventTable, settings: Settings) -> Floats:
     return np.arange(-before, after + 1, dtype=np.float64) * settings.every_d
 
 
-def _patients(population: Population) -> list[Patient]:
+def as_patients(population: Population) -> list[Patient]:
     """The population as patients of the dosing rules; they were checked when they were drawn."""
     columns = (population.index, population.weight_kg, population.height_cm, population.age_y, population.male)
     return [
