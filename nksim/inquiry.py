@@ -18,3 +18,6 @@ class Inquiry:
     aims: tuple[Aim, Aim] | None = None
     swept: tuple[Swept, ...] = ()
     sensitivities: tuple[Sensitivity, ...] = ()
+
+
+NOTHING_MORE = Inquiry()

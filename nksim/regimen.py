@@ -57,6 +57,14 @@ class Regimen:
         change(self.protocol, path, value)
         return replace(self, settings=(*self.settings, (path, value)))
 
+    def vary(self, *axes: str) -> tuple[Regimen, ...]:
+        """Every variant of a grid, e.g. `vary("cells.days=0|0, 7", "cells.dose=5e6 cells/kg|1e7 cells/kg")`."""
+        from nksim.variants import axis, grid
+
+        return tuple(
+            reduce(lambda r, answer: r.change(*answer), answers, self) for answers in grid([axis(a) for a in axes])
+        )
+
     def arm(self, name: str) -> Regimen:
         """The same in the named arm."""
         return replace(self, arm_name=name)

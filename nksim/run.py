@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nksim import comparison as pairing
+from nksim.attainment import goals as parsed_goals
 from nksim.errors import UsageError, shorten
-from nksim.metrics import Values, measure
-from nksim.output import files, simulations
+from nksim.inquiry import NOTHING_MORE, Inquiry
+from nksim.metrics import Values, measure, metric
+from nksim.output import comparisons, files, results, simulations
 from nksim.output.provenance import Provenance, provenance
+from nksim.pareto import aims
 from nksim.patient import Patient
 from nksim.population import Population, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
+from nksim.sensitivity import Sensitivity
+from nksim.sensitivity import sensitivity as how_sensitive
 from nksim.simulation import Settings, Simulation, age_range
 from nksim.simulation import simulate as run_choice
+from nksim.sweep import Span, Swept, span
+from nksim.sweep import sweep as follow
 
 if TYPE_CHECKING:
     import altair as alt
@@ -32,6 +39,7 @@ class Run:
 
     simulation: Simulation
     provenance: Provenance
+    inquiry: Inquiry = NOTHING_MORE
 
     @cached_property
     def _metrics(self) -> dict[str, Values]:
@@ -57,10 +65,10 @@ class Run:
 
     def json(self) -> str:
         """Metrics, assumptions and provenance as JSON."""
-        return simulations.as_json([self.simulation], [self._metrics], self.provenance)
+        return results.as_json([self.simulation], [self._metrics], self.provenance, inquiry=self.inquiry)
 
     def __str__(self) -> str:
-        return simulations.metrics_table(self.simulation, self._metrics, self.provenance)
+        return simulations.metrics_table(self.simulation, self._metrics, self.provenance, self.inquiry)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +77,7 @@ class ComparedRuns:
 
     comparison: pairing.Comparison
     provenance: Provenance
+    inquiry: Inquiry = NOTHING_MORE
 
     def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
         """The curves of all regimens in one chart; needs `nksim[charts]`."""
@@ -87,10 +96,10 @@ class ComparedRuns:
     def json(self) -> str:
         """Metrics, paired differences, assumptions and provenance as JSON."""
         c = self.comparison
-        return simulations.as_json(c.simulations, c.metrics, self.provenance, c)
+        return results.as_json(c.simulations, c.metrics, self.provenance, c, self.inquiry)
 
     def __str__(self) -> str:
-        return simulations.comparison_table(self.comparison, self.provenance)
+        return comparisons.comparison_table(self.comparison, self.provenance, self.inquiry)
 
 
 @dataclass(frozen=True)
@@ -127,16 +136,26 @@ class Bodies:
 
 
 def simulate(
-    regimen: Regimen, *, n: int = 200, seed: int = 1, bodies: Bodies | None = None, settings: Settings | None = None
+    regimen: Regimen,
+    *,
+    n: int = 200,
+    seed: int = 1,
+    bodies: Bodies | None = None,
+    settings: Settings | None = None,
+    goals: Sequence[str] = (),
+    sensitivity: str | None = None,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
-    Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`.
+    Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`. `goals` are texts as
+    `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked.
     """
     choice = regimen.choice().answered(accept_assumed=True)
     population = (bodies or Bodies()).population(n, seed, age_range(choice))
+    wanted = parsed_goals(goals)
     simulation = run_choice(choice, population, seed=seed, settings=settings)
-    return Run(simulation, _provenance([simulation], regimen.command))
+    moved = _sensitivities([regimen], [simulation], sensitivity)
+    return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved))
 
 
 def compare(
@@ -146,29 +165,84 @@ def compare(
     bodies: Bodies | None = None,
     settings: Settings | None = None,
     metrics: Sequence[str] = (),
+    goals: Sequence[str] = (),
+    pareto: str | None = None,
+    sweep: str | None = None,
+    sensitivity: str | None = None,
 ) -> ComparedRuns:
     """Simulates regimens in the same `n` virtual patients, of the ages that all their trials admit.
 
-    A protocol with several arms and none chosen enters with all of them.
+    A protocol with several arms and none chosen enters with all of them. `goals` and `sensitivity` as in `simulate`;
+    `pareto` is a pair of metrics (`nk_chimerism_d14,-cells_total`), `sweep` a span (`age=3..75`) over which the first
+    of `metrics` is followed.
     """
-    choices = [one.choice().answered(accept_assumed=True) for r in regimens for one in r.arms()]
+    chosen = [one for r in regimens for one in r.arms()]
+    choices = [one.choice().answered(accept_assumed=True) for one in chosen]
     if len(choices) < 2:
         raise UsageError("NK660", "a comparison needs two regimens", help="name another protocol or arm")
-    population = (bodies or Bodies()).population(n, seed, _common_ages(choices))
+    wanted, both = parsed_goals(goals), aims(pareto) if pareto else None
+    over = span(sweep) if sweep else None
+    for name in (*metrics, *(a.metric for a in both or ())):
+        metric(name)
+    who = bodies or Bodies()
+    population = who.population(n, seed, _common_ages(choices))
     labels = _labels(choices)
     done = [
         run_choice(c, population, seed=seed, settings=settings, label=x) for c, x in zip(choices, labels, strict=True)
     ]
-    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command))
+    swept: tuple[Swept, ...] = ()
+    if over:
+        parts = [_at(who, over, value).population(n, seed, _common_ages(choices)) for value in over.values]
+        pairs = list(zip(labels, choices, strict=True))
+        name = metrics[0] if metrics else "cells_total"
+        swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings())
+    inquiry = Inquiry(wanted, both, swept, _sensitivities(chosen, done, sensitivity))
+    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command), inquiry)
+
+
+def rank_gaps(
+    regimen: Regimen, name: str, *, seed: int = 1, bodies: Bodies | None = None, settings: Settings | None = None
+) -> Sensitivity:
+    """How much each open fact moves a metric; unknown doses and days must have been answered with `change`."""
+    (found,) = simulate(
+        regimen, n=101, seed=seed, bodies=bodies, settings=settings, sensitivity=name
+    ).inquiry.sensitivities
+    return found
+
+
+def _at(bodies: Bodies, over: Span, value: float) -> Bodies:
+    return replace(bodies, **{over.measure: f"{value:g} {'y' if over.measure == 'age' else 'kg'}"})
+
+
+def _sensitivities(
+    regimens: Sequence[Regimen], done: Sequence[Simulation], name: str | None
+) -> tuple[Sensitivity, ...]:
+    if name is None:
+        return ()
+    return tuple(
+        how_sensitive(
+            s.choice,
+            replace(r, settings=()).choice(),
+            s.population,
+            name,
+            seed=s.seed,
+            settings=s.settings,
+            label=s.label,
+        )
+        for r, s in zip(regimens, done, strict=True)
+    )
 
 
 def _labels(choices: Sequence[Choice]) -> list[str]:
-    """A name for each regimen; the same name twice is told apart by the user's answers, then by number."""
+    """A name for each regimen; the same name twice is told apart by the answers that differ, then by number."""
     names = [c.name for c in choices]
-    told = [
-        f"{n} ({'; '.join(f'{k}={v}' for k, v in c.settings)})" if names.count(n) > 1 and c.settings else n
-        for n, c in zip(names, choices, strict=True)
-    ]
+    # Of two answers to one fact the later holds.
+    answers = [dict(c.settings) for c in choices]
+    told = []
+    for n, mine in zip(names, answers, strict=True):
+        others = [a for m, a in zip(names, answers, strict=True) if m == n]
+        own = "; ".join(f"{k}={v}" for k, v in mine.items() if any(a.get(k) != v for a in others))
+        told.append(f"{n} ({own})" if own else n)
     return [t if told.count(t) == 1 else f"{t} #{told[: i + 1].count(t)}" for i, t in enumerate(told)]
 
 

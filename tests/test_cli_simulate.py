@@ -201,3 +201,65 @@ def test_json_of_a_comparison_holds_the_differences(capsys):
     found = json.loads(out)
     assert found["differences"][0]["to"] == "nkaml"
     assert found["differences"][0]["metrics"]["cy_auc"]["pairs"] == 3
+
+
+def test_a_grid_of_variants_names_each_by_what_differs(capsys):
+    out, _ = ran(
+        capsys, "compare", "jk500", *FEW, "--json", "--set", "cells.dose=1e7 cells/kg", "--metric", "cells_total",
+        "--vary", "cells.days=0|0,7", "--vary", "cells.dose=5e6 cells/kg|1e7 cells/kg",
+    )  # fmt: skip
+    found = {r["regimen"]: r["metrics"]["cells_total"]["median"] for r in json.loads(out)["regimens"]}
+    assert list(found) == [
+        f"jk500 (cells.dose={dose} cells/kg; cells.days={days})" for days in ("0", "0,7") for dose in ("5e6", "1e7")
+    ]
+    least, *others = found.values()
+    assert [x / least for x in others] == pytest.approx([2, 2, 4])
+
+
+def test_a_goal_is_answered_with_an_interval(capsys):
+    out, _ = ran(capsys, "simulate", "nkaml", "--assume", *FEW, "--goal", "visits >= 13", "--json")
+    (found,) = json.loads(out)["goals"]
+    # Three of three: Clopper and Pearson's lower end is 0.025^(1/3).
+    assert (found["reached"], found["patients"], found["low"]) == (3, 3, pytest.approx(0.025 ** (1 / 3)))
+
+
+def test_each_infusion_has_its_own_numbers(capsys):
+    out, _ = ran(capsys, "simulate", "nkaml", "--assume", *FEW, "--set", "cells.days=0, 7", "--json")
+    first, second = json.loads(out)["regimens"][0]["infusions"]
+    assert (first["day"], first["until"], second["day"], second["until"]) == (0, 7, 7, 15)
+    assert first["metrics"]["peak"]["median"] > first["metrics"]["cmax"]["median"] > 0
+
+
+def test_a_sweep_and_a_front_are_printed(capsys):
+    out, _ = ran(
+        capsys, "compare", "nkaml", "--assume", "-n", "2", "--days", "5", "--every", "12h", "--vary", "cells.dose=1e7 cells/kg|5e8 cells",
+        "--sweep", "age=3..75", "--pareto", "donor_nk_cmax,-cells_total", "--metric", "cells_total",
+    )  # fmt: skip
+    assert "cells_total, cells: median (5 % to 95 %) over age" in out
+    assert "5E8 (5E8 to 5E8)" in out
+    assert "beaten by none" in out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--goal", "mood > 1"], ["--sweep", "age=3"], ["--pareto", "visits"], ["--vary", "cells.days"], ["--vary", "x:cells.days=0|7"], ["--metric", "mood"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_wrong_question_is_refused_with_a_mend(capsys, wrong):
+    _, err = ran(capsys, "compare", "nkaml", "umn-haplo-nk", "--arm", "cohort1", "--assume", *FEW, *wrong, code=2)
+    assert "help:" in err
+
+
+def test_the_gaps_come_in_the_order_of_what_they_move(capsys):
+    out, _ = ran(
+        capsys, "protocols", "gaps", "jk500", "--rank", "cells_total",
+        "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0, 7, 14",
+    )  # fmt: skip
+    first = next(line for line in out.splitlines() if line.startswith(" 1. "))
+    assert "cells.dose" in first
+    assert "cells.route: does not enter the model" in out
+
+
+def test_gaps_that_are_unknown_need_an_answer_to_start_from(capsys):
+    _, err = ran(capsys, "protocols", "gaps", "jk500", "--rank", "persistence_d", code=2)
+    assert "error[NK501]: cells.dose is unknown" in err

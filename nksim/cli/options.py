@@ -62,6 +62,14 @@ running = together(
         "--lineage", default="NK", show_default=True, help="Cells that the assay looks at: NK or lymphocytes."
     ),
 )
+asking = together(
+    click.option(
+        "--goal", "goals", multiple=True, metavar="GOAL", help='How many patients reach it: "nk_chimerism_d14 >= 1 %".'
+    ),
+    click.option(
+        "--sensitivity", metavar="METRIC", help="Rank what is assumed or unknown by how much it moves METRIC (slow)."
+    ),
+)
 outputs = together(
     click.option(
         "-o",

@@ -59,11 +59,27 @@ def validate(files: tuple[str, ...]) -> int:
 
 @protocols.command()
 @click.argument("protocol")
-def gaps(protocol: str) -> None:
-    """What is unknown or assumed, as questions to the sponsor."""
+@click.option("--rank", metavar="METRIC", help="Order by how much each moves METRIC in the model (takes seconds).")
+@options.choices
+def gaps(
+    protocol: str, rank: str | None, arm: str | None, level: int | None, settings: tuple[str, ...], **_: bool
+) -> None:
+    """What is unknown or assumed, as questions to the sponsor.
+
+    With --rank the questions come in the order of what they move; unknown doses and days need an answer to start
+    from: nksim protocols gaps jk500 --rank persistence_d --set cells.dose="1e7 cells/kg" --set cells.days="0, 7, 14"
+    """
     from nksim.output.protocols import questions
 
-    click.echo(questions(_load(protocol)))
+    if rank is None:
+        click.echo(questions(_load(protocol)))
+        return
+    from nksim.output.inquiries import ranked_questions
+    from nksim.run import rank_gaps
+
+    answers = options.parsed_settings(settings)
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=True)
+    click.echo(ranked_questions(rank_gaps(chosen, rank), _load(protocol)))
 
 
 @protocols.command()

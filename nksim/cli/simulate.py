@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @options.choices
 @options.running
 @options.body
+@options.asking
 @click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
 @options.outputs
 def simulate(
@@ -40,6 +41,8 @@ def simulate(
     age: str | None,
     sex: str | None,
     creatinine: str | None,
+    goals: tuple[str, ...],
+    sensitivity: str | None,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
@@ -63,6 +66,8 @@ def simulate(
         seed=seed,
         bodies=Bodies(weight, height, age, sex, creatinine),
         settings=how(days, every, engine, model, lod, lineage),
+        goals=goals,
+        sensitivity=sensitivity,
     )
     for path in paths:
         made.save(path, force=force)

@@ -169,6 +169,18 @@ def questions(protocol: Protocol) -> str:
     return "\n\n".join(parts)
 
 
+def open_questions(protocol: Protocol) -> list[tuple[str, str]]:
+    """Each unknown or assumed fact by its path, as a question."""
+    found = []
+    for arm in protocol.arms:
+        for path, f in facts_of(protocol, arm):
+            if f.chosen.basis == "unknown":
+                found.append((path, str(f.chosen.ask)))
+            elif f.chosen.basis == "assumed":
+                found.append((path, f"is it {f.chosen.text}? nksim assumes so: {f.chosen.why}."))
+    return found
+
+
 def readings(protocol: Protocol) -> list[str]:
     """Values whose spelling was changed in reading them, with what they were read as."""
     found = [(path, f) for path, f in _every_fact(protocol) if f.basis != "unknown" and path.endswith(".dose")]
