@@ -151,5 +151,8 @@ class PatientCalendars:
         else:
             files.write(target, content)
 
+    def _repr_html_(self) -> str:
+        return calendars.as_fragment(self.calendars, self.provenance)
+
     def __str__(self) -> str:
         return calendars.as_table(self.calendars, self.provenance)

@@ -13,6 +13,7 @@ from nksim.attainment import goals as parsed_goals
 from nksim.errors import UsageError, shorten
 from nksim.inquiry import NOTHING_MORE, Inquiry
 from nksim.metrics import Values, measure, metric
+from nksim.observed import Observed, read_observed
 from nksim.output import comparisons, files, results, simulations
 from nksim.output.provenance import Provenance, provenance
 from nksim.pareto import aims
@@ -30,7 +31,9 @@ from nksim.sweep import sweep as follow
 if TYPE_CHECKING:
     import altair as alt
 
-SAVED_AS = ("csv", "json", "svg", "png", "txt")
+    from nksim.output.pages import Page
+
+SAVED_AS = ("csv", "json", "svg", "png", "txt", "html", "pdf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,7 @@ class Run:
     simulation: Simulation
     provenance: Provenance
     inquiry: Inquiry = NOTHING_MORE
+    observed: tuple[Observed, ...] = ()
 
     @cached_property
     def _metrics(self) -> dict[str, Values]:
@@ -53,10 +57,24 @@ class Run:
         """Median and 5–95 % band of an output over time; needs `nksim[charts]`."""
         from nksim.output.charts import curve
 
-        return curve([self.simulation], output, self.provenance)
+        return curve([self.simulation], output, self.provenance, self.observed)
+
+    def contributions(self, output: str = "donor_nk") -> alt.LayerChart:
+        """What each further infusion adds to the median curve."""
+        from nksim.contributions import contributions
+        from nksim.output.charts import added
+
+        made: alt.LayerChart = added(contributions(self.simulation, output), self.provenance)
+        return made
+
+    def report(self) -> Page:
+        """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
+        from nksim.output.pages import Results, report
+
+        return report(Results([self.simulation], [self._metrics], None, self.inquiry, self.provenance, self.observed))
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes .csv (summary over time), .json (metrics), .txt (table), .svg or .png (chart)."""
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (chart), .html or .pdf (report)."""
         _save(Path(path), self, force=force)
 
     def summary_csv(self) -> str:
@@ -66,6 +84,9 @@ class Run:
     def json(self) -> str:
         """Metrics, assumptions and provenance as JSON."""
         return results.as_json([self.simulation], [self._metrics], self.provenance, inquiry=self.inquiry)
+
+    def _repr_html_(self) -> str:
+        return simulations.metrics_html(self.simulation, self._metrics, self.provenance)
 
     def __str__(self) -> str:
         return simulations.metrics_table(self.simulation, self._metrics, self.provenance, self.inquiry)
@@ -78,15 +99,30 @@ class ComparedRuns:
     comparison: pairing.Comparison
     provenance: Provenance
     inquiry: Inquiry = NOTHING_MORE
+    observed: tuple[Observed, ...] = ()
 
     def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
         """The curves of all regimens in one chart; needs `nksim[charts]`."""
         from nksim.output.charts import curve
 
-        return curve(self.comparison.simulations, output, self.provenance)
+        return curve(self.comparison.simulations, output, self.provenance, self.observed)
+
+    def forest(self) -> alt.LayerChart:
+        """The paired ratio of every metric to the first regimen, with its interval."""
+        from nksim.output.charts import forest
+
+        made: alt.LayerChart = forest(self.comparison, self.provenance)
+        return made
+
+    def report(self) -> Page:
+        """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
+        from nksim.output.pages import Results, report
+
+        c = self.comparison
+        return report(Results(c.simulations, c.metrics, c, self.inquiry, self.provenance, self.observed))
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes .csv (summary over time), .json (metrics and differences), .txt (table), .svg or .png (chart)."""
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (chart), .html or .pdf (report)."""
         _save(Path(path), self, force=force)
 
     def summary_csv(self) -> str:
@@ -97,6 +133,9 @@ class ComparedRuns:
         """Metrics, paired differences, assumptions and provenance as JSON."""
         c = self.comparison
         return results.as_json(c.simulations, c.metrics, self.provenance, c, self.inquiry)
+
+    def _repr_html_(self) -> str:
+        return comparisons.comparison_html(self.comparison, self.provenance)
 
     def __str__(self) -> str:
         return comparisons.comparison_table(self.comparison, self.provenance, self.inquiry)
@@ -144,18 +183,20 @@ def simulate(
     settings: Settings | None = None,
     goals: Sequence[str] = (),
     sensitivity: str | None = None,
+    observed: str | Path | None = None,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
     Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`. `goals` are texts as
-    `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked.
+    `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked;
+    `observed` a CSV of points to be laid over the curves.
     """
     choice = regimen.choice().answered(accept_assumed=True)
     population = (bodies or Bodies()).population(n, seed, age_range(choice))
-    wanted = parsed_goals(goals)
+    wanted, points = parsed_goals(goals), read_observed(observed) if observed else ()
     simulation = run_choice(choice, population, seed=seed, settings=settings)
     moved = _sensitivities([regimen], [simulation], sensitivity)
-    return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved))
+    return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved), points)
 
 
 def compare(
@@ -169,6 +210,7 @@ def compare(
     pareto: str | None = None,
     sweep: str | None = None,
     sensitivity: str | None = None,
+    observed: str | Path | None = None,
 ) -> ComparedRuns:
     """Simulates regimens in the same `n` virtual patients, of the ages that all their trials admit.
 
@@ -181,7 +223,7 @@ def compare(
     if len(choices) < 2:
         raise UsageError("NK660", "a comparison needs two regimens", help="name another protocol or arm")
     wanted, both = parsed_goals(goals), aims(pareto) if pareto else None
-    over = span(sweep) if sweep else None
+    over, points = span(sweep) if sweep else None, read_observed(observed) if observed else ()
     for name in (*metrics, *(a.metric for a in both or ())):
         metric(name)
     who = bodies or Bodies()
@@ -197,7 +239,7 @@ def compare(
         name = metrics[0] if metrics else "cells_total"
         swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings())
     inquiry = Inquiry(wanted, both, swept, _sensitivities(chosen, done, sensitivity))
-    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command), inquiry)
+    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command), inquiry, points)
 
 
 def rank_gaps(
@@ -270,6 +312,14 @@ def _save(path: Path, made: Run | ComparedRuns, *, force: bool) -> None:
     files.check_free(path, force=force)
     if form == "csv":
         files.write_csv(path, made.summary_csv(), made.provenance.as_dict())
+    elif form == "html":
+        from nksim.output.report import as_html
+
+        files.write(path, as_html(made.report()))
+    elif form == "pdf":
+        from nksim.output.report_pdf import as_pdf
+
+        files.write(path, as_pdf(made.report()))
     elif form in ("svg", "png"):
         from nksim.output.charts import rendered
 

@@ -1,5 +1,7 @@
 """Charts say what they show, what they rest on, and nothing that the data do not."""
 
+import csv
+
 import pytest
 
 import nksim
@@ -14,12 +16,14 @@ def nkaml():
 
 
 def drawn(chart):
-    """The records of the curve and of the dosing strip."""
-    spec = chart.to_dict()
-    curve, strip = spec["vconcat"]
-    return curve["layer"][0]["data"]["values"] if "data" in curve["layer"][0] else curve["data"]["values"], strip[
-        "data"
-    ]["values"]
+    """The records of the curve (CSV inside the chart) and of the dosing strip."""
+    curve, strip = chart.to_dict()["vconcat"]
+    text = (curve if "data" in curve else curve["layer"][0])["data"]["values"]
+    numbers = (
+        {k: v if k == "regimen" else float(v) if v else None for k, v in r.items()}
+        for r in csv.DictReader(text.splitlines())
+    )
+    return list(numbers), strip["data"]["values"]
 
 
 def test_the_curve_is_that_of_the_simulation(nkaml):

@@ -137,7 +137,7 @@ def test_a_finding_fails_a_strict_run_only(capsys):
     "wrong",
     [
         ["-n", "0"], ["--days", "0"], ["--every", "soon"], ["--every", "1 mo"], ["--engine", "warp"], ["--model", "nope"],
-        ["--lod", "1"], ["--lod", "150 %"], ["--lineage", "T"], ["--seed", "-1"], ["--weight", "0"], ["-o", "x.pdf"],
+        ["--lod", "1"], ["--lod", "150 %"], ["--lineage", "T"], ["--seed", "-1"], ["--weight", "0"], ["-o", "x.docx"],
         ["--set", "cells.doze=1e7 cells/kg"], ["--set", "cells.dose"], ["--arm", "b"], ["--level", "2"], ["--creatinine", "40umol/L"],
     ],
     ids=" ".join,

@@ -1,8 +1,15 @@
 """Every notebook runs from top to bottom and says what its stored output says."""
 
+import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+import nksim
+from nksim.cli import run
+from nksim.simulation import Settings
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -23,5 +30,35 @@ def test_a_notebook_runs_and_prints_what_it_shows(path):
     assert printed(again) == printed(stored)
 
 
-def test_there_is_a_notebook_on_calendars():
-    assert "01_calendar" in [p.stem for p in NOTEBOOKS]
+def test_there_are_notebooks_on_calendars_comparisons_and_chimerism():
+    assert [p.stem for p in NOTEBOOKS] == ["01_calendar", "02_compare_regimens", "03_chimerism"]
+
+
+def test_the_command_line_python_and_the_notebook_give_the_same_numbers(capsys):
+    """Notebook 02 prints medians in full; the library and the command must give the very same floats."""
+    stored = nbformat.read(NOTEBOOKS[0].with_name("02_compare_regimens.ipynb"), as_version=4)
+    last = printed(stored)[-1]
+    shown = {
+        label: float(value)
+        for label, value in re.findall(r"^(.*): persistence_d median (.*)$", last, flags=re.MULTILINE)
+    }
+    jk500 = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg")
+    both = nksim.compare(
+        *jk500.vary("cells.days=0|0, 7|0, 7, 14"), nksim.protocol("nkaml"), n=100, seed=1, settings=Settings(days=42), metrics=["persistence_d"]
+    )  # fmt: skip
+    python = {
+        s.label: m["persistence_d"].median
+        for s, m in zip(both.comparison.simulations, both.comparison.metrics, strict=True)
+    }
+    command = 'compare jk500 nkaml -n 100 --days 42 --set jk500:cells.dose="1e7 cells/kg" --vary jk500:cells.days="0|0, 7|0, 7, 14"'
+    assert run([*shlex.split(command), "--metric", "persistence_d", "--json"]) == 0
+    typed = {
+        r["regimen"]: r["metrics"]["persistence_d"]["median"] for r in json.loads(capsys.readouterr().out)["regimens"]
+    }
+    assert shown == python == typed
+    assert len(shown) == 4
+
+
+def test_no_notebook_needs_a_network():
+    for path in NOTEBOOKS:
+        assert "cdn.jsdelivr" not in path.read_text(encoding="utf-8")

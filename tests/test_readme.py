@@ -28,3 +28,12 @@ def test_the_readme_shows_true_output(command, shown, capsys, tmp_path, monkeypa
 def test_the_readme_names_the_two_commands():
     assert "make demo" in README
     assert "make test" in README
+
+
+def test_the_figure_on_the_first_screen_is_that_of_the_protocol_as_it_stands():
+    from nksim.protocol.catalog import load
+
+    svg = (Path(__file__).parent.parent / "docs" / "chimerism.svg").read_text(encoding="utf-8")
+    assert load("nkaml").sha256[:12] in svg
+    assert "200 virtual patients" in svg
+    assert README.index("docs/chimerism.svg") < README.index("## Two commands")

@@ -45,6 +45,7 @@ def compare(
     creatinine: str | None,
     goals: tuple[str, ...],
     sensitivity: str | None,
+    observed: str | None,
     axes: tuple[str, ...],
     pareto: str | None,
     sweep: str | None,
@@ -62,10 +63,10 @@ def compare(
     nksim compare nkaml umn-haplo-nk --arm cohort1 -n 500
     nksim compare jk500 --set cells.dose="1e7 cells/kg" --vary cells.days="0|0, 7|0, 7, 14" --goal "persistence_d >= 14"
     """
-    from nksim.run import Bodies
+    from nksim.run import SAVED_AS, Bodies
     from nksim.run import compare as run
 
-    paths = options.checked_outputs(outputs, ("csv", "json", "svg", "png", "txt"), force=force)
+    paths = options.checked_outputs(outputs, SAVED_AS, force=force)
     answers = _answers(protocols, settings)
     varied = _varied(protocols, axes)
     chosen = [
@@ -86,6 +87,7 @@ def compare(
         pareto=pareto,
         sweep=sweep,
         sensitivity=sensitivity,
+        observed=observed,
     )
     for path in paths:
         made.save(path, force=force)

@@ -66,6 +66,7 @@ asking = together(
     click.option(
         "--goal", "goals", multiple=True, metavar="GOAL", help='How many patients reach it: "nk_chimerism_d14 >= 1 %".'
     ),
+    click.option("--observed", metavar="FILE.csv", help="Lay observed values over the curves."),
     click.option(
         "--sensitivity", metavar="METRIC", help="Rank what is assumed or unknown by how much it moves METRIC (slow)."
     ),

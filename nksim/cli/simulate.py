@@ -43,22 +43,23 @@ def simulate(
     creatinine: str | None,
     goals: tuple[str, ...],
     sensitivity: str | None,
+    observed: str | None,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
 ) -> int:
     """Modelled cell counts and chimerism of one regimen in virtual patients.
 
-    Assumed doses and days are used and named; unknown ones must be set. -o writes .csv (summary over time), .svg or
-    .png (chart), .json or .txt (metrics).
+    Assumed doses and days are used and named; unknown ones must be set. -o writes .html or .pdf (report),
+    .csv (summary over time), .svg or .png (chart), .json or .txt (metrics).
 
     \b
     nksim simulate nkaml -n 1000 -o curve.svg -o summary.csv
     """
-    from nksim.run import Bodies
+    from nksim.run import SAVED_AS, Bodies
     from nksim.run import simulate as run
 
-    paths = options.checked_outputs(outputs, ("csv", "json", "svg", "png", "txt"), force=force)
+    paths = options.checked_outputs(outputs, SAVED_AS, force=force)
     chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
     made = run(
         chosen,
@@ -68,6 +69,7 @@ def simulate(
         settings=how(days, every, engine, model, lod, lineage),
         goals=goals,
         sensitivity=sensitivity,
+        observed=observed,
     )
     for path in paths:
         made.save(path, force=force)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from nksim.output.markup import shown, table_html
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed, table
 from nksim.protocol.facts import Fact
@@ -145,6 +146,21 @@ def as_table(calendars: Sequence[Calendar], provenance: Provenance) -> str:
     return in_words("\n\n".join(_one_table(c) for c in calendars)) + f"\n\n{provenance.line()}\n"
 
 
+_HEADER = ("Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route")
+
+
+def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
+    """The doses of calendars as HTML tables for a notebook."""
+    parts = []
+    for calendar in calendars:
+        rows = [[*_dose_line(row), _assumed(row)] for row in calendar.rows if row.event.dose]
+        regimen, patient = calendar.schedule.choice.name, calendar.schedule.patient
+        title = f"{regimen} · patient {patient} · day 0 {calendar.day0} · {calendar.tz}"
+        foot = f"For planning and review; not a prescription. {provenance.line()}"
+        parts.append(shown(title, table_html([*_HEADER, "Assumed"], rows, numbers=9), foot))
+    return "".join(parts)
+
+
 def _one_table(calendar: Calendar) -> str:
     choice, patient = calendar.schedule.choice, calendar.schedule.patient
     weekday = WEEKDAYS[calendar.day0.weekday()]
@@ -154,7 +170,7 @@ def _one_table(calendar: Calendar) -> str:
     head += f"{choice.name} · patient {patient}{kidney} · day 0 {weekday} {calendar.day0} · {calendar.tz}"
     doses = [row for row in calendar.rows if row.event.dose]
     notes = list(dict.fromkeys(_calculation(row) for row in doses))
-    header = ["Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route", "How", "Assumed"]
+    header = [*_HEADER, "How", "Assumed"]
     body = table(
         header,
         [[*_dose_line(row), f"[{notes.index(_calculation(row)) + 1}]", _assumed(row)] for row in doses],

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nksim.comparison import CONFIDENCE, Comparison, Difference
 from nksim.inquiry import Inquiry
 from nksim.logistics import Use, logistics
 from nksim.metrics import Values
 from nksim.output import inquiries
+from nksim.output.charts.style import letters
+from nksim.output.markup import shown, table_html
 from nksim.output.numbers import WIDTH, interval, number, signed_number
 from nksim.output.provenance import Provenance
 from nksim.output.simulations import cutoffs_read, reading, resting, spread, who
 from nksim.output.text import table
 from nksim.schedule_difference import schedule_differences
 from nksim.simulation import Simulation
-
-
-def letters(count: int) -> list[str]:
-    """A short name for each of several regimens.
-
-    >>> letters(28)[-3:]
-    ['Z', 'AA', 'AB']
-    """
-    single = [chr(ord("A") + i) for i in range(26)]
-    return [*single, *(a + b for a in single for b in single)][:count]
 
 
 def comparison_table(comparison: Comparison, provenance: Provenance, inquiry: Inquiry | None = None) -> str:
@@ -145,3 +137,30 @@ def _schedules(simulations: Sequence[Simulation], names: Sequence[str]) -> str:
         text = "; ".join(map(str, found)) or "the same schedule"
         lines.append(textwrap.fill(f"  {name}: {text}", WIDTH, subsequent_indent="     "))
     return f"Schedules, A → other ({simulations[0].label} first):\n" + "\n".join(lines)
+
+
+COMPARED_COLUMNS = (
+    *("metric", "", "median", "5 %", "95 %", "− A", "95 % interval", "ratio to A", "95 % interval"),
+    *("higher in", "better in", "chance", "needed"),
+)
+
+
+def compared_rows(c: Comparison, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Rows of text under `COMPARED_COLUMNS`: every metric of every regimen, with its difference to the first."""
+    for metric, base in c.metrics[0].items():
+        unit = base.unit if base.unit != "yes" else "fraction"
+        yield (f"{metric}, {unit}", names[0], number(base.median), *spread(base), *[""] * 8)
+        for name, found, metrics in zip(names[1:], c.differences, c.metrics[1:], strict=True):
+            d, v = found[metric], metrics[metric]
+            ratio, bounds, better, chance, needed = against(d)
+            change = (signed_number(d.estimate), interval(d.low, d.high), ratio, bounds)
+            yield ("", name, number(v.median), *spread(v), *change, f"{d.higher} of {d.pairs}", better, chance, needed)
+
+
+def comparison_html(comparison: Comparison, provenance: Provenance) -> str:
+    """The comparison as a table for a notebook."""
+    labels = [s.label for s in comparison.simulations]
+    names = letters(len(labels))
+    body = table_html(COMPARED_COLUMNS, list(compared_rows(comparison, names)), numbers=2)
+    title = "; ".join(f"{n}: {label}" for n, label in zip(names, labels, strict=True))
+    return shown(title, body, f"{explained(labels[0])} {reading(comparison.simulations)} {provenance.line()}")

@@ -17,6 +17,7 @@ from nksim.infusions import per_infusion
 from nksim.inquiry import Inquiry
 from nksim.metrics import Values
 from nksim.output import inquiries
+from nksim.output.markup import shown, table_html
 from nksim.output.numbers import WIDTH, number
 from nksim.output.provenance import Provenance
 from nksim.output.text import table
@@ -77,21 +78,27 @@ def metrics_table(
     """The metrics of one regimen with their 5 to 95 % range, what else was asked, then what they rest on."""
     s = simulation
     head = f"{s.choice.protocol.title} ({s.choice.protocol.registration})\n{who(s)}"
-    rows = [
-        [
-            v.id,
-            number(v.median),
-            *spread(v),
-            v.unit if v.unit != "yes" else "fraction of patients",
-            str(v.n),
-            remark(v),
-        ]
-        for v in metrics.values()
-    ]
-    body = table(["metric", "median", "5 %", "95 %", "unit", "n", ""], rows, right=frozenset({1, 2, 3, 5}))
+    body = table(METRIC_COLUMNS, metric_rows(metrics), right=frozenset({1, 2, 3, 5}))
     more = inquiries.sections([s], inquiry or Inquiry(), [""])
     parts = [head, body, *cutoffs_read([metrics], [""]), *_infusions(s), *more, reading([s]), resting([s])]
     return "\n\n".join([*parts, provenance.line()]) + "\n"
+
+
+METRIC_COLUMNS = ("metric", "median", "5 %", "95 %", "unit", "n", "")
+
+
+def metric_rows(metrics: dict[str, Values]) -> list[tuple[str, ...]]:
+    """A row of text for each metric, under `METRIC_COLUMNS`."""
+    return [
+        (v.id, number(v.median), *spread(v), "fraction of patients" if v.unit == "yes" else v.unit, str(v.n), remark(v))
+        for v in metrics.values()
+    ]
+
+
+def metrics_html(simulation: Simulation, metrics: dict[str, Values], provenance: Provenance) -> str:
+    """The same table for a notebook."""
+    body = table_html(METRIC_COLUMNS, metric_rows(metrics), numbers=9)
+    return shown(who(simulation), body, f"{reading([simulation])} {provenance.line()}")
 
 
 def cutoffs_read(metrics: Sequence[dict[str, Values]], names: Sequence[str]) -> list[str]:
@@ -170,8 +177,8 @@ def resting(simulations: Sequence[Simulation]) -> str:
     for s in simulations:
         for text in s.assumptions:
             lines.setdefault(text, []).append(s.label)
-    shown = []
+    lines_shown = []
     for text, names in lines.items():
         whose = "" if len(names) == len(simulations) else f"{', '.join(names)}: "
-        shown.append(textwrap.fill(f"{whose}{text}", WIDTH, initial_indent="  ", subsequent_indent="    "))
-    return "Assumed:\n" + "\n".join(shown)
+        lines_shown.append(textwrap.fill(f"{whose}{text}", WIDTH, initial_indent="  ", subsequent_indent="    "))
+    return "Assumed:\n" + "\n".join(lines_shown)
