@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from nksim.errors import InvalidInput, UnreadableInput, shorten
 
 COLUMNS = ("trial", "arm", "day", "analyte", "statistic", "value", "unit", "n", "source")
+_DAY = re.compile(r"(-?\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?")
 # What each analyte is among the outputs, and the factor of each unit to the output's own.
 _COUNTS = {"cells/uL": 1.0, "cells/µL": 1.0, "cells/mL": 1e-3, "10^9/L": 1e3}
 _PARTS = {"%": 0.01, "fraction": 1.0, "1": 1.0}
@@ -41,8 +43,9 @@ class Observed:
 def read_observed(path: str | Path) -> tuple[Observed, ...]:
     """Values of a CSV with the columns trial, arm, day, analyte, statistic, value, unit, n, source.
 
-    Rows without a day or of an analyte that is no output are passed over. Raises `UnreadableInput` NK720 for a file
-    that cannot be read, `InvalidInput` NK721 (columns) or NK722 (a value or unit that is none, with its line).
+    Rows without a numbered day (or range, 7-14) or of an analyte that is no output are passed over. Raises
+    `UnreadableInput` NK720 for a file that cannot be read, `InvalidInput` NK721 (columns) or NK722 (a value or unit
+    that is none, with its line).
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -57,14 +60,14 @@ def read_observed(path: str | Path) -> tuple[Observed, ...]:
 
 def _one(row: dict[str, str], where: str) -> Observed | None:
     output, units = _ANALYTES.get(row["analyte"].strip().casefold(), ("", {}))
-    if not output or not row["day"].strip():
+    day = _DAY.fullmatch(row["day"].strip())
+    if not output or day is None:
         return None
+    ends = (float(day[1]), float(day[2] or day[1]))
     try:
-        first, _, last = row["day"].strip().rpartition("-")
-        ends = (float(first), float(last)) if first else (float(row["day"]), float(row["day"]))
         value = float(row["value"]) * units[row["unit"].strip()]
     except (KeyError, ValueError):
-        found = f"{row['value']} {row['unit']} on day {row['day']}"
+        found = f"{row['value']} {row['unit']}"
         help_ = f"a number with one of the units {', '.join(units)}"
         raise InvalidInput("NK722", f"{where}: {shorten(found)} is not a value of {output}", help=help_) from None
     who = " ".join(filter(None, (row["trial"], row["arm"])))

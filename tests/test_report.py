@@ -24,6 +24,7 @@ NKAML,CR1,14,donor_nk_count,median,5800,cells/mL,10,Rubnitz 2010
 UMN,IL2DT,7-14,donor_nk_count,median,1000,cells/uL,4,Bachanova 2014
 NKAML,CR1,,donor_chimerism_in_NK,typical,7,%,10,review
 NKAML,CR1,14,donor_chimerism_in_NK,typical,7,%,10,review
+CIML,all,leukapheresis,ALC,min,600,cells/uL,8,Cubitt
 NKAML,CR1,0,nk_dose,median,29000000,cells/kg,10,Rubnitz 2010
 """
 
@@ -124,7 +125,7 @@ def test_observed_points_lie_in_the_units_of_the_curve(tmp_path):
     ]  # fmt: skip
     run = simulate(nksim.protocol("nkaml"), n=2, settings=SHORT, observed=tmp_path / "points.csv")
     svg = charts.rendered(run.chart("donor_nk"), "svg").decode()
-    assert "Observed, black: ■ NKAML CR1 (Rubnitz 2010); ◆ UMN IL2DT (Bachanova 2014)" in svg
+    assert "Observed, black: ■ NKAML CR1 (Rubnitz 2010); ◊ UMN IL2DT (Bachanova 2014)" in svg
 
 
 def test_observations_that_cannot_be_read_are_refused_with_their_line(tmp_path):
@@ -135,7 +136,7 @@ def test_observations_that_cannot_be_read_are_refused_with_their_line(tmp_path):
     with pytest.raises(InvalidInput, match="no column trial"):
         read_observed(path)
     path.write_text(POINTS + "NKAML,CR1,14,donor_nk_count,median,5.8,mg,10,x\n", encoding="utf-8")
-    with pytest.raises(InvalidInput, match=r"points.csv:8: .* is not a value of donor_nk"):
+    with pytest.raises(InvalidInput, match=r"points.csv:9: .* is not a value of donor_nk"):
         read_observed(path)
 
 

@@ -73,7 +73,7 @@ def curve(
     colours, _ = palette(names)
     colour = vega.Color("regimen:N", scale=vega.Scale(domain=names, range=colours), legend=shown)
     # A day more on the left keeps the first dose clear of the axis.
-    start, end = min(float(s.times_d[0]) for s in simulations) - 1, max(float(s.times_d[-1]) for s in simulations)
+    start, end = min(float(s.times_d[0]) for s in simulations) - 1, max(_last_day(s, output) for s in simulations)
     span = vega.Scale(domain=[start, end], nice=False)
     points = [o for o in observed if o.output == output and start <= o.day <= end]
     quiet = vega.Color("regimen:N", scale=vega.Scale(domain=names, range=colours), legend=None)
@@ -84,6 +84,14 @@ def curve(
     ).resolve_scale(shape="independent")
     made: alt.VConcatChart = finished(vega, chart, TITLES[output], _subtitle(simulations, output, provenance, points))
     return made
+
+
+def _last_day(s: Simulation, output: str) -> float:
+    """The end of the run; for a drug the day after it has fallen below the axis in nearly everyone."""
+    if output not in _DRUGS:
+        return float(s.times_d[-1])
+    there = np.flatnonzero(np.quantile(s.outputs[output], 0.95, axis=0) >= FLOORS[output])
+    return float(min(s.times_d[-1], s.times_d[there[-1]] + 1)) if there.size else float(s.times_d[0]) + 1
 
 
 def _bands(
@@ -144,7 +152,7 @@ def _points(alt: Any, points: Sequence[Observed], scale: Any, floor: float) -> l
     data = alt.Chart(alt.Data(values=records)).encode(y=alt.Y("value:Q", scale=scale))
     bars = data.transform_filter("datum.until > datum.from").mark_rule(color="black").encode(x="from:Q", x2="until:Q")
     shape = alt.Shape("who:N", scale=alt.Scale(domain=groups, range=kinds), legend=None)
-    marks = data.mark_point(size=70, strokeWidth=1.8, stroke="black", fill="white", fillOpacity=0.7, clip=True)
+    marks = data.mark_point(size=70, strokeWidth=1.8, stroke="black", fill="white", fillOpacity=0.7)
     return [bars, marks.encode(x="day:Q", shape=shape, tooltip=["says:N"])]
 
 
@@ -160,6 +168,7 @@ def _limit(alt: Any, s: Simulation, scale: Any) -> list[Any]:
 def _quantiles(s: Simulation, name: str, output: str) -> list[dict[str, Any]]:
     floor = FLOORS[output]
     low, middle, high = np.quantile(s.outputs[output], (0.05, 0.5, 0.95), axis=0)
+    last = _last_day(s, output)
     return [
         {
             "regimen": name,
@@ -169,6 +178,7 @@ def _quantiles(s: Simulation, name: str, output: str) -> list[dict[str, Any]]:
             "p95": short(max(c, floor)),
         }
         for t, a, b, c in zip(s.times_d, low, middle, high, strict=True)
+        if t <= last
     ]
 
 

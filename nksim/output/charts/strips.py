@@ -10,12 +10,13 @@ from nksim.schedule.expansion import Event
 from nksim.simulation import Simulation
 
 _ROW, _LANE = 16, 7
+# The glyphs are those of WGL4, which the fonts of every drawing library have.
 SHAPES = (
     ("square", "■"),
-    ("diamond", "◆"),
+    ("diamond", "◊"),
     ("triangle-up", "▲"),
     ("circle", "●"),
-    ("cross", "✚"),
+    ("cross", "+"),
     ("triangle-down", "▼"),
 )
 
@@ -31,7 +32,7 @@ def strip(alt: Any, simulations: Sequence[Simulation], names: Sequence[str], spa
     if len(simulations) == 1:
         y = alt.Y("line:N", sort=lines, title=None, axis=plain)
         return (
-            chart.mark_point(shape="square", size=42, strokeWidth=1.5)
+            chart.mark_point(shape="square", size=42, strokeWidth=1.5, clip=True)
             .encode(x=x, y=y, stroke=colour, fill=fill)
             .properties(width=WIDTH, height=_ROW * len(lines))
         )
@@ -39,10 +40,10 @@ def strip(alt: Any, simulations: Sequence[Simulation], names: Sequence[str], spa
     kinds = [SHAPES[i % len(SHAPES)] for i in range(len(lines))]
     shape = alt.Shape("line:N", scale=alt.Scale(domain=lines, range=[name for name, _ in kinds]), legend=None)
     # A legend cannot draw marks whose fill depends on the dose: the axis title names them.
-    key = "   ".join(f"{glyph} {line}" for line, (_, glyph) in zip(lines, kinds, strict=True))
+    key = " · ".join(f"{glyph} {line}" for line, (_, glyph) in zip(lines, kinds, strict=True))
     x = alt.X("time_d:Q", title=["Day", key], scale=span)
     return (
-        chart.mark_point(size=26, strokeWidth=1)
+        chart.mark_point(size=26, strokeWidth=1, clip=True)
         .encode(
             x=x,
             y=alt.Y("regimen:N", sort=list(names), title=None, axis=by_letter),
