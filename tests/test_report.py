@@ -91,7 +91,7 @@ def test_the_pdf_has_pages_with_text(pair):
     from pypdf import PdfReader
 
     pages = PdfReader(io.BytesIO(as_pdf(pair.report()))).pages
-    text = " ".join(p.extract_text() for p in pages)
+    text = " ".join(" ".join(p.extract_text() for p in pages).split())
     assert len(pages) >= 8
     for words in ("Question", "Provenance", "Assumptions and gaps"):
         assert words in text
