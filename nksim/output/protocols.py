@@ -11,7 +11,7 @@ from nksim.errors import UsageError, shorten
 from nksim.output.text import in_words, table
 from nksim.protocol.choice import facts_of
 from nksim.protocol.facts import Fact
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Source
+from nksim.protocol.model import Administration, Arm, Assessment, Escalation, Protocol, Source
 from nksim.units import respelled
 
 _WIDTH = 110
@@ -66,11 +66,7 @@ def in_full(protocol: Protocol, arm_name: str | None) -> str:
     if protocol.washout:
         parts.append("Before the first cells, without:\n" + "\n".join(f"  {_washout(w)}" for w in protocol.washout))
     if protocol.escalation:
-        e = protocol.escalation
-        parts.append(
-            f"Dose escalation for the {e.goal}: levels {e.levels.text}{_mark(e.levels)}; design "
-            + (e.design.text if e.design.value else f"unknown? {e.design.ask}")
-        )
+        parts.append("\n".join(_escalation(protocol.escalation)))
     if protocol.questions:
         parts.append("Open:\n" + "\n".join(f"  {q.about}: {q.ask}" for q in protocol.questions))
     parts.append("* assumed by the protocol file, not registered · ? unknown, to be set · see `nksim protocols gaps`")
@@ -88,6 +84,21 @@ def _arm(protocol: Protocol, name: str, arm: Arm) -> Iterator[str]:
         yield "Assessments:"
         for item in arm.assess:
             yield textwrap.fill(_assessment(item), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _escalation(plan: Escalation) -> Iterator[str]:
+    """Levels, design and its numbers, in words."""
+    levels = f"{plan.levels.text}{_mark(plan.levels)}" if plan.levels.value else f"unknown? {plan.levels.ask}"
+    design = f"{plan.design.text}{_mark(plan.design)}" if plan.design.value else f"unknown? {plan.design.ask}"
+    yield f"Dose escalation for the {plan.goal}: levels {levels}; design {design}"
+    for label, fact in (("starting at level", plan.start), ("target toxicity", plan.target),
+                        ("patients in a cohort", plan.cohort), ("patients at most", plan.patients),
+                        ("from the first patient of a cohort to the next", plan.within),
+                        ("from the last patient of a cohort to the next cohort", plan.between),
+                        ("patients who cannot be evaluated are replaced", plan.replace),
+                        ("enough patients at a level", plan.enough)):  # fmt: skip
+        if fact is not None:
+            yield f"  {label}: {fact.text + _mark(fact) if fact.value is not None else f'unknown? {fact.ask}'}"
 
 
 def _line(protocol: Protocol, line: Administration) -> str:

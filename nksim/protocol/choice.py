@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from nksim.errors import Fault, InvalidInput, Misread, Place, Unanswered, UsageError, shorten
 from nksim.protocol.doses import DoseByLevel, DoseCase, DoseChoice, DoseRule
 from nksim.protocol.facts import Fact, Misreads, weakest
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
+from nksim.protocol.model import Administration, Arm, Assessment, Escalation, Protocol, Record
 from nksim.protocol.reading import inconsistencies
 from nksim.protocol.yaml_tree import read_tree
 
@@ -211,7 +211,8 @@ def _with(record: R, field: str, path: str, text: str) -> R:
 def _is_fact(record: Record, name: str) -> bool:
     timing = isinstance(record, (Administration, Assessment)) and name in _TIMINGS
     optional = isinstance(record, Administration) and name in ("over", "at", "window", "cap", "round", "count")
-    return timing or optional or isinstance(getattr(record, name), Fact)
+    escalating = isinstance(record, Escalation) and name != "goal"
+    return timing or optional or escalating or isinstance(getattr(record, name), Fact)
 
 
 def _answer(old: Fact[Any] | None, new: Fact[Any], setting: str) -> Fact[Any]:
@@ -229,7 +230,13 @@ def _at_level(protocol: Protocol, arm_name: str, level: int | None) -> Protocol:
     levels = protocol.escalation.levels if protocol.escalation else None
     if not by_level:
         if level is not None:
-            raise UsageError("NK505", f"{protocol.id} has no dose levels", help="leave --level out")
+            if protocol.escalation is None:
+                raise UsageError("NK505", f"{protocol.id} has no dose levels", help="leave --level out")
+            raise UsageError(
+                "NK505",
+                f"no line of {protocol.id} is dosed by level",
+                help="tie a line to them: --set cells.dose=level",
+            )
         return protocol
     if levels is None or levels.value is None:
         return protocol

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
@@ -19,6 +20,9 @@ from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
 from nksim.units import Duration, Quantity, duration, normalise, quantity
+
+# The designs of nksim.trial; a protocol may name another one in words, which nksim cannot run.
+DESIGNS = ("3+3", "3+3-down", "boin", "tite-boin", "mtpi", "mtpi2", "i3+3", "crm")
 
 
 class Record(BaseModel):
@@ -76,6 +80,42 @@ def _infusion_time(raw: Any) -> Duration:
     return found
 
 
+def _levels(raw: Any) -> tuple[Quantity, ...]:
+    """Dose levels from low to high, in one unit."""
+    found = doses.dose_list(raw)
+    for i, (low, high) in enumerate(pairwise(found), 1):
+        if low.number >= high.number:
+            raise Misread(
+                "NK810",
+                f"dose level {i + 1}, {high}, is not above level {i}, {low}",
+                help="list the levels from low to high, each once",
+            )
+    return found
+
+
+def _design(raw: Any) -> str:
+    text = _text(raw)
+    if text not in DESIGNS and not text.startswith("other: "):
+        raise Misread(
+            "NK810", f"design {shorten(text)} is not known", help=f"write one of {', '.join(DESIGNS)}, or other: …"
+        )
+    return text
+
+
+def _share(raw: Any) -> float:
+    found = quantity(_text(raw))
+    if found.unit != "%" or not 0 < found.number < 100:
+        raise Misread("NK810", f"{shorten(raw)} is not a probability of toxicity", help="write for example 30 %")
+    return float(found.number) / 100
+
+
+def _stagger(raw: Any) -> Duration:
+    found = _length(raw)
+    if found.unit not in ("d", "wk"):
+        raise Misread("NK810", f"{shorten(raw)} is not a distance between patients", help="write it in d or wk")
+    return found
+
+
 def _year(raw: Any) -> int:
     if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
@@ -88,7 +128,10 @@ Whole = Annotated[int, PlainValidator(times.count)]
 TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
 RouteFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT"))))]
 DoseFact = Annotated[Fact[AnyDose], PlainValidator(fact_of(doses.dose_rule))]
-LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(doses.dose_list))]
+LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(_levels))]
+DesignFact = Annotated[Fact[str], PlainValidator(fact_of(_design))]
+ShareFact = Annotated[Fact[float], PlainValidator(fact_of(_share))]
+StaggerFact = Annotated[Fact[Duration], PlainValidator(fact_of(_stagger))]
 AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.amount))]
 RangeFact = Annotated[Fact[DoseChoice], PlainValidator(fact_of(doses.dose_range))]
 RoundingFact = Annotated[Fact[Rounding], PlainValidator(fact_of(doses.rounding))]
@@ -276,11 +319,23 @@ class Washout(Record):
 
 
 class Escalation(Record):
-    """Dose levels of a trial that escalates."""
+    """Dose levels of a trial that escalates, its design and the design's numbers, as far as the file has them.
+
+    `within` is the time from the first patient of a cohort to the next, `between` from the last of a cohort to the
+    first of the next; the DLT window is the assessment `dlt` of the arm, with what it counts from.
+    """
 
     goal: Text
     levels: LevelsFact
-    design: TextFact
+    design: DesignFact
+    start: CountFact | None = None
+    target: ShareFact | None = None
+    cohort: CountFact | None = None
+    patients: CountFact | None = None
+    within: StaggerFact | None = None
+    between: StaggerFact | None = None
+    replace: YesNoFact | None = None
+    enough: CountFact | None = None
 
 
 class Question(Record):

@@ -135,6 +135,7 @@ def inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
                     help="name the kinetic preset, for example kinetics: ipsc",
                 ),
             )
+    yield from _escalation(protocol)
     for name, arm in protocol.arms.items():
         yield from _lines(protocol, name, arm)
         if not (cycle := _cycle(protocol, arm)):
@@ -144,6 +145,33 @@ def inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
             (*where, "id"),
             False,
             Misread("NK207", f"anchors form a cycle: {' -> '.join(cycle)}", help="give one of them days of its own"),
+        )
+
+
+def _escalation(protocol: Protocol) -> Iterator[Inconsistency]:
+    """The start is a level, a cohort fits the trial, nobody waits in a cohort for longer than the DLT window lasts."""
+    plan = protocol.escalation
+    if plan is None:
+        return
+    levels, start = plan.levels.value, plan.start.value if plan.start else None
+    if plan.start and start and levels and start > len(levels):
+        yield (
+            _fact_path(("escalation",), "start", plan.start),
+            False,
+            Misread("NK810", f"there is no level {start} to start at", help=f"from 1 to {len(levels)}"),
+        )
+    windows = [a.length.value for arm in protocol.arms.values() for a in arm.assess if a.id == "dlt" and a.length]
+    within = plan.within.value if plan.within else None
+    longest = max((w.days for w in windows if w is not None and w.unit in ("d", "wk")), default=None)
+    if plan.within and within and longest is not None and within.days > longest:
+        yield (
+            _fact_path(("escalation",), "within", plan.within),
+            False,
+            Misread(
+                "NK812",
+                f"{within} between patients of a cohort are longer than the DLT window of {longest} d",
+                help="a shorter within:, or a longer DLT window (assessment dlt, for:)",
+            ),
         )
 
 
