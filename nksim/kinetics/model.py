@@ -30,6 +30,7 @@ class State:
     """One integrated quantity: its unit, its value before any event, its derivative per day and its meaning.
 
     `jump` is added to the state per viable cell of a dose that is given at once; empty when nothing is added.
+    `weighed` is what an error of the state is small against; empty when that is the state itself.
     """
 
     name: str
@@ -38,6 +39,7 @@ class State:
     derivative: str
     about: str
     jump: str = ""
+    weighed: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ _STATES = (
     ),
     State("I", "pg/mL", "I0", "kI * ((Imax - I) - I / I0 * rise * lym)", "IL-15, which rises as its consumers go"),
     State("S", "1", "0", "ksens * host * D / (D + sites) * (1 - S) - koffS * S", "sensitisation of the host, 0..1"),
-    State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung"),
+    # What has all but left the lung need not be known to its own last digits: it only ever adds to the other donor NK.
+    State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung", "L + B + G"),
     State(
         "B",
         "cells",

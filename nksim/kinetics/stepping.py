@@ -18,8 +18,8 @@ from nksim.kinetics.tsit5 import ERROR, NODES, STAGES, weights
 
 __all__ = ["Batch", "integrate"]
 
-# Keeps a state of exactly zero from dividing by zero. Tolerance is thus relative throughout, which
-# also keeps states positive: a step that would lose the sign of a state has an error as large as the state.
+# Keeps a state of exactly zero from dividing by zero. Tolerance is thus relative throughout; a step that loses the
+# sign of a state is refused.
 _FLOOR = 1e-100
 _FIRST_STEP_D = 0.03
 # Sensitisation saturates within seconds of the start of a cell infusion. A long first step would look past that,
@@ -49,8 +49,8 @@ class _Run:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.rhs = for_arrays(MODEL).derivative
         rendering = for_arrays(MODEL)
+        self.rhs, self.weights = rendering.derivative, rendering.weights
         n = batch.constants.shape[1]
         self.patient = np.arange(n)
         self.c = batch.constants
@@ -120,7 +120,8 @@ class _Run:
         for e, k in zip(ERROR[1:], self.k[1:], strict=True):
             wrong += e * k
         wrong *= h
-        wrong /= _FLOOR + self.batch.rtol * np.maximum(np.abs(y), np.abs(end))
+        weights = np.maximum(np.abs(self.weights(y)), np.abs(self.weights(end)))
+        wrong /= _FLOOR + self.batch.rtol * weights
         return end, np.abs(wrong).max(axis=0)
 
     def write(self, end_t: Floats, h: Floats, accepted: NDArray[np.bool_]) -> None:
