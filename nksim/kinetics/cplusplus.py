@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
-from nksim.kinetics.model import MODEL, Equation, Model
-from nksim.kinetics.rendering import dependencies, needed, parse, split
+from nksim.kinetics.model import MODEL, Model
+from nksim.kinetics.rendering import needed, parse, split
 
 __all__ = ["header"]
 
@@ -23,14 +23,37 @@ _HEAD = """\
 
 
 class _Text:
-    """Expressions as C++ text, with a note of every reciprocal that they need."""
+    """Expressions as C++ text, with a note of every reciprocal that they need.
+
+    A divisor that follows from states and inputs without another division is named ``over_…`` and inverted together
+    with its like: one division for all, which costs a processor as much as a dozen products.
+    """
 
     def __init__(self, fixed: Iterable[str]) -> None:
         self.fixed = frozenset(fixed)
+        self.early: set[str] = set()
         self.reciprocals: dict[str, None] = {}
+        self.divisors: dict[str, str] = {}
 
     def of(self, expression: str) -> str:
         return self._node(parse(expression).body)
+
+    def is_early(self, expression: str) -> bool:
+        """Whether nothing but sums and products of early names and divisions by fixed ones stands in it."""
+        return self._is_early(parse(expression).body)
+
+    def _is_early(self, tree: ast.expr) -> bool:
+        divides = any(self._divides(node) for node in ast.walk(tree))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        return not divides and names <= self.fixed | self.early
+
+    def _divides(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) or (
+            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not self._by_fixed(node)
+        )
+
+    def _by_fixed(self, node: ast.BinOp) -> bool:
+        return isinstance(node.right, ast.Name) and node.right.id in self.fixed
 
     def _node(self, node: ast.expr) -> str:
         if isinstance(node, ast.Name):
@@ -43,28 +66,52 @@ class _Text:
             assert isinstance(node.func, ast.Name)
             return f"{node.func.id}_lanes({', '.join(map(self._node, node.args))})"
         assert isinstance(node, ast.BinOp)
-        if isinstance(node.op, ast.Div) and isinstance(node.right, ast.Name) and node.right.id in self.fixed:
-            self.reciprocals[node.right.id] = None
-            return f"({self._node(node.left)} * per_{node.right.id})"
-        return f"({self._node(node.left)} {_OPERATORS[type(node.op)]} {self._node(node.right)})"
+        left, right = self._node(node.left), self._node(node.right)
+        if isinstance(node.op, ast.Div) and self._by_fixed(node):
+            self.reciprocals[right] = None
+            return f"({left} * per_{right})"
+        if isinstance(node.op, ast.Div) and self._is_early(node.right):
+            return f"({left} * {self.divisors.setdefault(right, f'over_{len(self.divisors) + 1}')})"
+        return f"({left} {_OPERATORS[type(node.op)]} {right})"
+
+    def inverses(self) -> list[str]:
+        """Lines that invert all early divisors by one division."""
+        names = list(self.divisors.values())
+        if not names:
+            return []
+        lines = [f"    const V {name.replace('over', 'by')} = {text};" for text, name in self.divisors.items()]
+        product, parts = names[0].replace("over", "by"), []
+        for i, name in enumerate(names[1:], 2):
+            by = name.replace("over", "by")
+            lines.append(f"    const V upto_{i} = {product} * {by};")
+            parts.append((i, product, by, name))
+            product = f"upto_{i}"
+        lines.append(f"    V rest = 1.0 / {product};")
+        for _, before, by, name in reversed(parts):
+            lines += [f"    const V {name} = rest * {before};", f"    rest *= {by};"]
+        return [*lines, f"    const V {names[0]} = rest;"]
 
 
 def _bodies(model: Model) -> tuple[_Text, list[str], set[str], list[str]]:
     """Text maker, lines of the derivative, names that they touch, and lines of the outputs."""
     constant, varying = split(model)
     text = _Text((*model.parameters, *model.covariates, *(e.name for e in constant)))
-
-    def lines(body: Sequence[Equation]) -> list[str]:
-        return [f"    const V {e.name} = {text.of(e.expression)};" for e in body]
-
+    text.early = {*model.inputs, *(s.name for s in model.states)}
     body, names = needed([s.derivative for s in model.states], varying)
-    derivative = lines(body) + [f"    out[{i}] = {text.of(s.derivative)};" for i, s in enumerate(model.states)]
+    first: list[str] = []
+    later: list[str] = []
+    for e in body:
+        early = text.is_early(e.expression)
+        (first if early else later).append(f"    const V {e.name} = {text.of(e.expression)};")
+        text.early |= {e.name} if early else set()
+    ends = [f"    out[{i}] = {text.of(s.derivative)};" for i, s in enumerate(model.states)]
+    derivative = [*first, *text.inverses(), *later, *ends]
     outputs: list[str] = []
     touched: set[str] = set()
     for i, output in enumerate(model.outputs):
         own, found = needed([output.expression], varying)
         touched |= found
-        inner = [line.replace("    ", "        ", 1) for line in lines(own)]
+        inner = [f"        const V {e.name} = {text.of(e.expression)};" for e in own]
         outputs += ["    {", *inner, f"        out[{i}] = {text.of(output.expression)};", "    }"]
     return text, derivative, names | touched, outputs
 
@@ -76,22 +123,44 @@ def header(model: Model = MODEL) -> str:
     held = (*model.parameters, *model.covariates, *(e.name for e in constant))
     used = [name for name in held if name in names or name in text.reciprocals]
     rows = [f"    const V {s.name} = y[{i}];" for i, s in enumerate(model.states)]
-    read = {name for output in model.outputs for name in dependencies(parse(output.expression))}
+    varying, e, states = split(model)[1], model.exchange, [s.name for s in model.states]
+    read = {name for output in model.outputs for name in needed([output.expression], varying)[1]}
+    read_rows = [str(i) for i, s in enumerate(model.states) if s.name in read]
     fed = ", ".join(f"const V {name}" for name in model.inputs)
     load = [f"    {name}[lane] = row[{i} * stride];" for i, name in enumerate(held) if name in used]
     load += [f"    per_{name}[lane] = 1.0 / {name}[lane];" for name in text.reciprocals]
     plain = [name for name in used if name in names]
     parts = [
         f"enum {{ STATES = {len(model.states)}, OUTPUTS = {len(model.outputs)}, HELD = {len(held)} }};",
+        f"static const int READ[] = {{{', '.join(read_rows)}}};  // states that the outputs follow from",
         "",
         "struct Constants {",
         f"    V {', '.join(used)};",
         f"    V {', '.join(f'per_{name}' for name in text.reciprocals)};",
         "    void load(int lane, const double *row, int64_t stride);",
+        "    void unbind(const M &lanes);",
         "};",
         "",
         "inline void Constants::load(int lane, const double *row, int64_t stride) {",
         *load,
+        "}",
+        "",
+        "// Lanes whose exchange has come to rest; `bring` puts their two states where they then belong.",
+        "inline M at_rest(const V *y, const Constants &c) {",
+        *(row for row, name in zip(rows, states, strict=True) if name in (e.one, e.other, e.source)),
+        f"    const V far = absolute({e.one} - c.{e.share} * ({e.one} + {e.other}));",
+        f"    return (far <= NOT_YET_AT_REST * {e.one}) & ({e.source} <= RUN_DRY * {e.one});",
+        "}",
+        "",
+        "inline void bring(const M &lanes, const Constants &c, V *y) {",
+        f"    V &{e.one} = y[{states.index(e.one)}], &{e.other} = y[{states.index(e.other)}];",
+        f"    const V both = {e.one} + {e.other}, part = c.{e.share} * both;",
+        f"    {e.one} = pick(lanes, part, {e.one});",
+        f"    {e.other} = pick(lanes, both - part, {e.other});",
+        "}",
+        "",
+        "inline void Constants::unbind(const M &lanes) {",
+        *(f"    {rate} = pick(lanes, 0.0, {rate});" for rate in e.rates),
         "}",
         "",
         f"inline void derivative(const V *y, const Constants &c, {fed}, V *out) {{",
@@ -106,7 +175,7 @@ def header(model: Model = MODEL) -> str:
         "}",
         "",
         "inline void read_outputs(const V *y, const Constants &c, V *out) {",
-        *(row for row, s in zip(rows, model.states, strict=True) if s.name in read),
+        *(row for row, name in zip(rows, states, strict=True) if name in read),
         *_take(outputs, plain, text.reciprocals),
         *outputs,
         "}",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MODEL", "Equation", "Model", "State"]
+__all__ = ["MODEL", "Equation", "Exchange", "Model", "State"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,21 @@ class State:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """Two states that pass into one another fast, and what fills them.
+
+    When `one` holds its `share` of both and `source` has run dry, the two move as one and the `rates` that bind them
+    do nothing but forbid long steps. An engine may then take those rates for 0 until the source fills again.
+    """
+
+    one: str
+    other: str
+    share: str
+    rates: tuple[str, str]
+    source: str
+
+
+@dataclass(frozen=True)
 class Model:
     """A complete model: what goes in, the ordered intermediates, the states and what is read off them."""
 
@@ -52,6 +67,7 @@ class Model:
     intermediates: tuple[Equation, ...]
     states: tuple[State, ...]
     outputs: tuple[Equation, ...]
+    exchange: Exchange
 
 
 _PARAMETERS = (
@@ -100,6 +116,8 @@ _FROM_STATES = (
     Equation("net", "pro - ex - dead - rej", "net growth of the active cells, per day"),
 )
 
+# A state that only ever adds to others need not be known to its own last digits: donor cells wherever they are count
+# by their effect on those in blood, sensitisation by the rejection that it adds to what is there without it.
 _STATES = (
     State("P", "1", "1", "rP * P * (1 - P) - wP * kill * P", "lymphoid progenitors as a fraction of normal"),
     State(
@@ -117,8 +135,7 @@ _STATES = (
         "host NK",
     ),
     State("I", "pg/mL", "I0", "kI * ((Imax - I) - I / I0 * rise * lym)", "IL-15, which rises as its consumers go"),
-    State("S", "1", "0", "ksens * host * D / (D + sites) * (1 - S) - koffS * S", "sensitisation of the host, 0..1"),
-    # What has all but left the lung need not be known to its own last digits: it only ever adds to the other donor NK.
+    State("S", "1", "0", "ksens * host * D / (D + sites) * (1 - S) - koffS * S", "sensitisation of the host, 0..1", "", "S + 0.01"),
     State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung", "L + B + G"),
     State(
         "B",
@@ -128,8 +145,8 @@ _STATES = (
         "donor NK in blood",
         "to_blood",
     ),
-    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue"),
-    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK"),
+    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", "", "L + B + G"),
+    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", "", "B + G + X"),
 )
 
 _OUTPUTS = (
@@ -146,4 +163,5 @@ MODEL = Model(
     intermediates=_FROM_PARAMETERS + _FROM_STATES,
     states=_STATES,
     outputs=_OUTPUTS,
+    exchange=Exchange("B", "G", "fb", ("kbt", "ktb"), "L"),
 )

@@ -32,13 +32,14 @@ _ALLOWED = (
 class Rendering:
     """Callable form of a model.
 
-    constants(p) takes the rows named in `constant_inputs` and returns the rows that stay fixed during a run;
+    constants(p) takes the rows named in `constant_inputs` and returns those named in `held`, fixed during a run;
     derivative(y, c, u, out) fills `out` with the derivatives per day at state rows y, constants c and inputs u;
     initial(c) and jumps(c) give one row per state, weights(y) what its error is weighed against; outputs[name](y, c) gives one output, from `output_states[name]`.
     """
 
     states: tuple[str, ...]
     constant_inputs: tuple[str, ...]
+    held: tuple[str, ...]
     constants: Callable[[Rows], list[Any]]
     derivative: Callable[[Rows, Rows, Rows, Any], None]
     initial: Callable[[Rows], list[Any]]
@@ -155,11 +156,12 @@ def _render(model: Model, functions: Mapping[str, Callable[..., Any]]) -> Render
     for name, source in _sources(model).items():
         exec(compile(source, f"<model: {name}>", "exec"), scope)
     states = tuple(state.name for state in model.states)
-    _, varying = split(model)
+    constant, varying = split(model)
     touched = {output.name: needed([output.expression], varying)[1] for output in model.outputs}
     return Rendering(
         states=states,
         constant_inputs=(*model.parameters, *model.covariates),
+        held=(*model.parameters, *model.covariates, *(equation.name for equation in constant)),
         constants=scope["constants"],
         derivative=scope["derivative"],
         initial=scope["initial"],

@@ -40,8 +40,8 @@ enum DrugRow {
 };
 
 // As in stepping.py and timeline.py, where the reasons stand.
-static const double FLOOR = 1e-100, FIRST_STEP = 0.03, FIRST_STEP_OF_CELLS = 1e-5, LONGEST_STEP = 0.5;
-static const double SHORTEST_STEP = 1e-12, EARLY = 0.25, COURSE = 28.0, SPLIT = 0.1, NEAR = 1e-2;
+static const double FLOOR = 1e-100, FIRST_STEP = 0.03, FIRST_STEP_OF_CELLS = 1e-5, LONGEST_STEP = 1.0;
+static const double SHORTEST_STEP = 1e-12, EARLY = 0.25, COURSE = 28.0, SPLIT = 0.1, NEAR = 1e-2, NOT_YET_AT_REST = 1e-4, RUN_DRY = 1e-7;
 static const int64_t MOST_STEPS = 100000;
 // What is left of a drug is taken for nothing below these: killing per day, and effective IL-2 in IU/mL.
 static const double NO_KILL = 1e-10, NO_IL2 = 1e-12;
@@ -51,7 +51,7 @@ static const double NO_KILL = 1e-10, NO_IL2 = 1e-12;
 #endif
 
 namespace baseline {
-#define LANES 2
+#define LANES 4
 #include "lanes.inc"
 #undef LANES
 }
@@ -64,7 +64,7 @@ namespace baseline {
 #pragma GCC target("avx2")
 #endif
 namespace avx2 {
-#define LANES 4
+#define LANES 8
 #include "lanes.inc"
 #undef LANES
 }
@@ -77,7 +77,7 @@ namespace avx2 {
 #pragma GCC target("avx512f,avx512dq,avx512vl")
 #endif
 namespace avx512 {
-#define LANES 8
+#define LANES 16
 #include "lanes.inc"
 #undef LANES
 }
