@@ -32,6 +32,7 @@ def simulate(
     days: float,
     every: str,
     engine: str,
+    workers: int | None,
     model: str,
     lod: str,
     lineage: str,
@@ -63,6 +64,8 @@ def simulate(
         seed=seed,
         bodies=Bodies(weight, height, age, sex, creatinine),
         settings=how(days, every, engine, model, lod, lineage),
+        workers=workers,
+        progress=options.progress("simulating"),
     )
     for path in paths:
         made.save(path, force=force)

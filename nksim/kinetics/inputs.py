@@ -72,7 +72,8 @@ class Feed:
     @property
     def cells_per_d(self) -> Floats:
         """What runs in during each patient's segment."""
-        return self._row[12]
+        rate: Floats = self._row[12]
+        return rate
 
     def at(self, t: Floats, chosen: NDArray[np.intp] | slice = slice(None)) -> tuple[Floats, Floats, Floats, Floats]:
         """Cy and F-ara-A in mg/L, IL-2 effect in IU/mL and cells per day, a time `t` after the segment's start."""

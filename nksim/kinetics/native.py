@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
@@ -27,7 +29,7 @@ from nksim.kinetics.rendering import for_arrays
 from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
 from nksim.kinetics.timeline import merged
 
-__all__ = ["VARIANTS", "available", "solve", "variant"]
+__all__ = ["VARIANTS", "available", "count_into", "solve", "variant"]
 
 VARIANTS = ("baseline", "avx2", "avx512")
 _DOUBLES, _INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
@@ -63,6 +65,8 @@ def _library() -> ctypes.CDLL | None:
             library.nksim_solve.argtypes = (ctypes.POINTER(_Problem), ctypes.c_int)
             library.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
             library.nksim_functions.restype = None
+            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 4, ctypes.POINTER(ctypes.c_uint32), *(_INTEGERS,) * 3)
+            library.nksim_tally.restype = None
             if library.nksim_problem_size() != ctypes.sizeof(_Problem):
                 return None
             return library
@@ -128,6 +132,30 @@ def solve(
     )
 
 
+def count_into(
+    values: Floats,
+    lowest: int,
+    counts: NDArray[np.uint32],
+    sums: NDArray[np.int64],
+    under: NDArray[np.int64],
+    over: NDArray[np.int64],
+) -> bool:
+    """Add values (n, t) to histograms by time, see `nksim.scale.tally`; False where the native engine was not built."""
+    library = _library()
+    if library is None:
+        return False
+    held = np.ascontiguousarray(values)
+    library.nksim_tally(
+        held.ctypes.data_as(_DOUBLES),
+        *held.shape,
+        lowest,
+        counts.shape[1],
+        counts.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
+        *(array.ctypes.data_as(_INTEGERS) for array in (sums, under, over)),
+    )
+    return True
+
+
 class _Call:
     """The arrays of one call, kept alive beside the pointers to them."""
 
@@ -177,7 +205,9 @@ class _Call:
             "failed_at": self.failed_at,
         }
         pointers = {name: _pointer(array) for name, array in self._kept.items()}
-        self._record = (_DOUBLES * len(wanted))(*(_pointer(array) for array in self.record.values()))
+        self._record = (_DOUBLES * len(wanted))()
+        for i, array in enumerate(self.record.values()):
+            self._record[i] = array.ctypes.data_as(_DOUBLES)
         self.problem = _Problem(
             n=n,
             keys=len(keys),
@@ -195,5 +225,5 @@ def _rows(values: Sequence[object], n: int) -> Floats:
     return np.array([np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)) for value in values])
 
 
-def _pointer(array: np.ndarray) -> object:  # type: ignore[type-arg]
+def _pointer(array: NDArray[Any]) -> object:
     return array.ctypes.data_as(_DOUBLES if array.dtype == np.float64 else _INTEGERS)

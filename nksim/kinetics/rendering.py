@@ -34,7 +34,8 @@ class Rendering:
 
     constants(p) takes the rows named in `constant_inputs` and returns those named in `held`, fixed during a run;
     derivative(y, c, u, out) fills `out` with the derivatives per day at state rows y, constants c and inputs u;
-    initial(c) and jumps(c) give one row per state, weights(y) what its error is weighed against; outputs[name](y, c) gives one output, from `output_states[name]`.
+    initial(c) and jumps(c) give one row per state, weights(y) what its error is weighed against; outputs[name](y, c)
+    gives one output, from `output_states[name]`.
     """
 
     states: tuple[str, ...]

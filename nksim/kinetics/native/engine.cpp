@@ -120,5 +120,29 @@ void nksim_functions(int variant, int64_t n, const double *x, double *e, double 
     baseline::functions(n, x, e, l);
 }
 
+// Adds values (n, times) to histograms by time: see nksim/scale/tally.py. Values at or above 2^(lowest + octaves) are
+// counted in `over` alone, those below 2^lowest in `under`.
+void nksim_tally(const double *values, int64_t n, int64_t times, int64_t lowest, int64_t octaves, uint32_t *counts,
+                 int64_t *sums, int64_t *under, int64_t *over) {
+    const int64_t block = 8;
+    for (int64_t from = 0; from < times; from += block) {
+        const int64_t upto = from + block < times ? from + block : times;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t t = from; t < upto; t++) {
+                int64_t bits;
+                std::memcpy(&bits, values + i * times + t, sizeof bits);
+                const int64_t octave = (bits >> 52) - 1023 - lowest;
+                if (octave < 0)
+                    under[t]++;
+                else if (octave >= octaves)
+                    over[t]++;
+                else {
+                    counts[(t * octaves + octave) * 128 + ((bits >> 45) & 127)]++;
+                    sums[t * octaves + octave] += ((bits & 0xfffffffffffffLL) | 0x10000000000000LL) >> 20;
+                }
+            }
+    }
+}
+
 int nksim_problem_size() { return int(sizeof(Problem)); }
 }
