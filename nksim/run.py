@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,6 +19,7 @@ from nksim.patient import Patient
 from nksim.population import Population, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
+from nksim.scale.parts import run_parts
 from nksim.scale.summary import Job, Progress, cores, summarise
 from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
 from nksim.simulation import simulate as run_choice
@@ -137,14 +140,24 @@ def simulate(
     settings: Settings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    parts: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
     Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`. Where the curves of all
-    patients are too many to hold they are summed up as they go by, on `workers` threads.
+    patients are too many to hold they are summed up as they go by, on `workers` threads. With a directory for `parts`
+    a run that was stopped goes on where it was; an `executor` (of processes, of a cluster) computes the parts.
     """
     choice = regimen.choice().answered(accept_assumed=True)
-    simulation = _done(choice, n, seed, bodies or Bodies(), age_range(choice), settings, "", workers, progress)
+    bodies, ages = bodies or Bodies(), age_range(choice)
+    if parts is None and executor is None:
+        simulation = _done(choice, n, seed, bodies, ages, settings, "", workers, progress)
+    else:
+        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, settings or Settings())
+        used, directory = workers or cores(), None if parts is None else Path(parts)
+        with nullcontext(executor) if executor else ThreadPoolExecutor(used) as running:
+            simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
     return Run(simulation, _provenance([simulation], regimen.command))
 
 

@@ -112,6 +112,11 @@ class Simulation:
         return {**found, "nk_chimerism_assay": seen}
 
     @property
+    def engine(self) -> str:
+        """The engine that did the work."""
+        return engine_used(self.settings.engine)
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """Names of `outputs`."""
         return tuple(self.outputs)

@@ -135,7 +135,14 @@ _STATES = (
         "host NK",
     ),
     State("I", "pg/mL", "I0", "kI * ((Imax - I) - I / I0 * rise * lym)", "IL-15, which rises as its consumers go"),
-    State("S", "1", "0", "ksens * host * D / (D + sites) * (1 - S) - koffS * S", "sensitisation of the host, 0..1", "", "S + 0.01"),
+    State(
+        "S",
+        "1",
+        "0",
+        "ksens * host * D / (D + sites) * (1 - S) - koffS * S",
+        "sensitisation of the host, 0..1",
+        weighed="S + 0.01",
+    ),
     State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung", "L + B + G"),
     State(
         "B",
@@ -145,8 +152,8 @@ _STATES = (
         "donor NK in blood",
         "to_blood",
     ),
-    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", "", "L + B + G"),
-    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", "", "B + G + X"),
+    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", weighed="L + B + G"),
+    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", weighed="B + G + X"),
 )
 
 _OUTPUTS = (

@@ -65,7 +65,8 @@ def _library() -> ctypes.CDLL | None:
             library.nksim_solve.argtypes = (ctypes.POINTER(_Problem), ctypes.c_int)
             library.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
             library.nksim_functions.restype = None
-            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 4, ctypes.POINTER(ctypes.c_uint32), *(_INTEGERS,) * 3)
+            counts = ctypes.POINTER(ctypes.c_uint32)
+            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 4, counts, *(_INTEGERS,) * 3)
             library.nksim_tally.restype = None
             if library.nksim_problem_size() != ctypes.sizeof(_Problem):
                 return None
@@ -101,7 +102,7 @@ def solve(
     """
     library = _library()
     if library is None:
-        raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or install with a compiler")
+        raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
     arrays, times = checked(events, parameters, covariates, times_d, outputs)
     n = events.count
     call = _Call(events, arrays, covariates, times, outputs, rtol)
@@ -174,8 +175,10 @@ class _Call:
         held = np.array(rendering.constants([given[name] for name in rendering.constant_inputs]))
         r = drug_rates(parameters, covariates)
         drugs = np.array(
-            [r.cy_cl, r.cy_v, *r.cy_factor[1:], *r.f_rates, *r.f_parts, r.f_per_mg, r.il2_lag_d]
-            + [r.ka, r.ke, r.ke2, r.il2_per_iu]
+            [
+                *(r.cy_cl, r.cy_v, *r.cy_factor[1:], *r.f_rates, *r.f_parts, r.f_per_mg),
+                *(r.il2_lag_d, r.ka, r.ke, r.ke2, r.il2_per_iu),
+            ]
         )
         keys, amounts = merged(events)
         wanted = [name for name in _SLOTS if name in outputs]

@@ -7,8 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nksim.errors import UsageError, shorten
 from nksim.output.provenance import Provenance
 from nksim.simulation import Simulation

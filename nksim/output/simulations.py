@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from nksim.comparison import CONFIDENCE, Comparison, Difference
 from nksim.metrics import Values
 from nksim.output.provenance import Provenance
@@ -271,7 +269,7 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
         "regimen": s.label,
         "patients": len(s.population),
         "assay": {"lineage": s.settings.lineage, "limit_of_detection": s.settings.lod},
-        "engine": s.settings.engine,
+        "engine": s.engine,
         "assumptions": list(s.assumptions),
         "findings": [{"code": f.code, "message": f.message} for f in s.findings],
         "metrics": {

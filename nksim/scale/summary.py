@@ -25,7 +25,10 @@ from nksim.protocol.choice import Choice
 from nksim.scale.tally import Tally
 from nksim.simulation import Settings, Simulation, simulate
 
-__all__ = ["CHUNK", "Extent", "Job", "Progress", "Sums", "Summary", "available_bytes", "cores", "needed_bytes", "summarise"]
+__all__ = [
+    "CHUNK", "Extent", "Job", "Progress", "Summary", "Sums", "available_bytes", "cores", "needed_bytes", "ranges",
+    "refuse_too_large", "summarise",
+]  # fmt: skip
 
 CHUNK = 1000
 Progress = Callable[[int, int], None]
@@ -92,24 +95,21 @@ class Sums:
         self.tally = Tally(example.output_names, example.times_d.size)
         self.values: dict[str, NDArray[np.float64]] = {}
         self.open_end: dict[str, int] = {}
+        self._guard = threading.Lock()
         self.low = np.full(2, np.inf)
         self.high = np.full(2, -np.inf)
 
-    def add(self, part: Simulation, measured: dict[str, Values], at: int) -> None:
-        """One chunk, whose first patient is the `at`-th of these."""
+    def add(self, part: Simulation, at: int) -> None:
+        """One chunk, whose first patient is the `at`-th of these; from any thread."""
+        measured = measure(part)
         for name, values in part.outputs.items():
             self.tally.add(name, values)
-        for name, found in measured.items():
-            self.take(name, found.values, found.open_end, at)
-        for i, column in enumerate((part.population.age_y, part.population.weight_kg)):
-            self.low[i], self.high[i] = min(self.low[i], column.min()), max(self.high[i], column.max())
-
-    def take(self, name: str, values: NDArray[np.float64], open_end: int, at: int) -> None:
-        """Values of one metric."""
-        if name not in self.values:
-            self.values[name], self.open_end[name] = np.empty(self.n), 0
-        self.values[name][at : at + len(values)] = values
-        self.open_end[name] += open_end
+        with self._guard:
+            for name, found in measured.items():
+                self.values.setdefault(name, np.empty(self.n))[at : at + len(found.values)] = found.values
+                self.open_end[name] = self.open_end.get(name, 0) + found.open_end
+            bodies = np.array([part.population.age_y, part.population.weight_kg])
+            self.low, self.high = np.minimum(self.low, bodies.min(axis=1)), np.maximum(self.high, bodies.max(axis=1))
 
     def summary(self, example: Simulation, templates: dict[str, Values], first: int) -> Summary:
         """All of it as a simulation; `templates` give names, units and reasons of the metrics."""
@@ -140,36 +140,24 @@ def summarise(
     example = job.chunk(first, 1)
     templates = measure(example)
     refuse_too_large(n, example.times_d.size, workers, chunk)
-    todo, guard, done = ranges(first, n, chunk), threading.Lock(), 0
-    values = Sums(example, n)
+    todo, guard, sums, done = ranges(first, n, chunk), threading.Lock(), Sums(example, n), 0
 
-    def work(own: Sums) -> Sums:
+    def work(_: int) -> None:
         nonlocal done
         while True:
             with guard:
                 start, count = next(todo, (0, 0))
             if not count:
-                return own
-            part = job.chunk(start, count)
-            measured = measure(part)
-            own.add(part, {}, 0)
+                return
+            sums.add(job.chunk(start, count), start - first)
             with guard:
-                for name, found in measured.items():
-                    values.take(name, found.values, found.open_end, start - first)
                 done += count
                 if progress:
                     progress(done, n)
 
-    if workers == 1:
-        work(values)
-    else:
-        others = [values, *(Sums(example, n) for _ in range(workers - 1))]
-        with ThreadPoolExecutor(workers) as pool:
-            for own in pool.map(work, others):
-                if own is not values:
-                    values.tally.merge(own.tally)
-                    values.low, values.high = np.minimum(values.low, own.low), np.maximum(values.high, own.high)
-    return values.summary(example, templates, first)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+    return sums.summary(example, templates, first)
 
 
 def cores() -> int:
@@ -180,7 +168,7 @@ def cores() -> int:
 def needed_bytes(n: int, times: int, workers: int, chunk: int = CHUNK) -> float:
     """Memory at the peak of `summarise`, estimated."""
     chunks = workers * min(chunk, n) * times * 8 * (_OUTPUTS + 6)
-    tallies = workers * times * _OUTPUTS * _TALLY_BYTES_PER_SERIES
+    tallies = times * _OUTPUTS * _TALLY_BYTES_PER_SERIES
     return _PROGRAM_BYTES + chunks + tallies + n * 8 * (_METRICS + 2)
 
 

@@ -7,6 +7,7 @@ counted in whole numbers: two tallies merged in any order, of any chunks, are th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,13 +57,15 @@ class Tally:
     def __init__(self, names: Sequence[str], times: int) -> None:
         self.names, self.times = tuple(names), times
         self._series = {name: _Series.empty(times) for name in self.names}
+        self._guards = {name: threading.Lock() for name in self.names}
 
     def add(self, name: str, values: Floats) -> None:
         """Count values (n, t); ModelFailure NK604 where one is too large to be a count or a concentration."""
         series = self._series[name]
-        counted = count_into(values, LOWEST, series.counts, series.sums, series.under, series.over)
-        if not counted:
-            _count(values, series)
+        with self._guards[name]:
+            counted = count_into(values, LOWEST, series.counts, series.sums, series.under, series.over)
+            if not counted:
+                _count(values, series)
         if series.over.any():
             raise ModelFailure("NK604", f"{name} reaches {2.0 ** (LOWEST + OCTAVES):g} or is not a number")
 

@@ -124,23 +124,32 @@ void nksim_functions(int variant, int64_t n, const double *x, double *e, double 
 // counted in `over` alone, those below 2^lowest in `under`.
 void nksim_tally(const double *values, int64_t n, int64_t times, int64_t lowest, int64_t octaves, uint32_t *counts,
                  int64_t *sums, int64_t *under, int64_t *over) {
-    const int64_t block = 8;
-    for (int64_t from = 0; from < times; from += block) {
-        const int64_t upto = from + block < times ? from + block : times;
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t t = from; t < upto; t++) {
-                int64_t bits;
-                std::memcpy(&bits, values + i * times + t, sizeof bits);
-                const int64_t octave = (bits >> 52) - 1023 - lowest;
-                if (octave < 0)
-                    under[t]++;
-                else if (octave >= octaves)
-                    over[t]++;
-                else {
-                    counts[(t * octaves + octave) * 128 + ((bits >> 45) & 127)]++;
-                    sums[t * octaves + octave] += ((bits & 0xfffffffffffffLL) | 0x10000000000000LL) >> 20;
+    // Patients by times are turned to times by patients in small blocks, so that one time's bins stay at hand.
+    enum { TIMES = 8, PATIENTS = 128 };
+    int64_t block[TIMES][PATIENTS];
+    for (int64_t from = 0; from < times; from += TIMES) {
+        const int64_t wide = from + TIMES < times ? int64_t(TIMES) : times - from;
+        for (int64_t first = 0; first < n; first += PATIENTS) {
+            const int64_t tall = first + PATIENTS < n ? int64_t(PATIENTS) : n - first;
+            for (int64_t i = 0; i < tall; i++)
+                for (int64_t t = 0; t < wide; t++)
+                    std::memcpy(&block[t][i], values + (first + i) * times + from + t, sizeof block[t][i]);
+            for (int64_t t = 0; t < wide; t++) {
+                uint32_t *const count = counts + (from + t) * octaves * 128;
+                int64_t *const sum = sums + (from + t) * octaves;
+                for (int64_t i = 0; i < tall; i++) {
+                    const int64_t bits = block[t][i], octave = (bits >> 52) - 1023 - lowest;
+                    if (octave < 0)
+                        under[from + t]++;
+                    else if (octave >= octaves)
+                        over[from + t]++;
+                    else {
+                        count[octave * 128 + ((bits >> 45) & 127)]++;
+                        sum[octave] += ((bits & 0xfffffffffffffLL) | 0x10000000000000LL) >> 20;
+                    }
                 }
             }
+        }
     }
 }
 
