@@ -80,13 +80,13 @@ def donor_nk_auc_0_28(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to day 28, cells·d/µL, by `auc`."""
     if s.times_d[-1] < 28:
         return _none(s, "donor_nk_auc_0_28", "cells·d/µL", "the run ends before day 28")
-    chosen = (s.times_d >= 0) & (s.times_d <= 28)
+    chosen = slice(*np.searchsorted(s.times_d, [0.0, np.nextafter(28.0, 29.0)]))
     return Values("donor_nk_auc_0_28", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
 
 
 def donor_nk_auc_last(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to the end of the run, cells·d/µL, by `auc`."""
-    chosen = s.times_d >= 0
+    chosen = slice(np.searchsorted(s.times_d, 0.0), None)
     return Values("donor_nk_auc_last", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
 
 
@@ -113,7 +113,7 @@ def donor_nk_half_life_d(s: Simulation) -> Values:
     From the highest value at least 24 h after the last infusion to the last above 0.1 cells/µL; at least 8 points
     that fall.
     """
-    after = s.times_d >= s.infusions_d[-1] + 1 - 1e-9
+    after = slice(np.searchsorted(s.times_d, s.infusions_d[-1] + 1 - 1e-9), None)
     times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
     return Values(
         "donor_nk_half_life_d",

@@ -27,7 +27,9 @@ from nksim.schedule.safety import Finding, regimen_findings
 
 Floats = NDArray[np.float64]
 ENGINES = ("auto", "native", "numpy", "reference")
+# More values of curves than this are summed up as they go by, and more than the second are never held at once.
 MOST_VALUES = 30_000_000
+MOST_HELD = 120_000_000
 # What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
 _TARGETS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
 SAME_DONOR = "graft donor"
@@ -184,7 +186,7 @@ def simulate(
     parameter_set = load(settings.model)
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
     times_d = _grid(float(events.time_d[0]) if len(events.target) else 0.0, settings)
-    if len(population) * len(times_d) * 9 > 4 * MOST_VALUES:
+    if len(population) * len(times_d) * 9 > MOST_HELD:
         raise InvalidInput(
             "NK645",
             f"{len(population)} patients at {len(times_d)} times are too many to hold",

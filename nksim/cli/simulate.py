@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -92,11 +92,12 @@ def executor(cluster: str | None) -> Iterator[Executor | None]:
         yield None
         return
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         raise UsageError("NK720", "a cluster needs dask.distributed", help="pip install 'nksim[cluster]'") from None
     try:
-        client = Client(cluster, timeout="10s")
+        open_client: Any = distributed.Client
+        client = open_client(cluster, timeout="10s")
     except (OSError, ValueError):
         raise UsageError(
             "NK720", f"no cluster answers at {shorten(cluster)}", help="start one with `dask scheduler`"
