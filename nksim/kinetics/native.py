@@ -98,7 +98,7 @@ def solve(
 ) -> Solution:
     """As `nksim.kinetics.engine.solve`, with the same arguments, accuracy and errors.
 
-    `threads` share the patients; `instructions` names one of `VARIANTS` up to the widest of this processor.
+    `threads` share the patients; `instructions` names one of `VARIANTS`; the widest that helps is taken otherwise.
     """
     library = _library()
     if library is None:
@@ -106,8 +106,10 @@ def solve(
     arrays, times = checked(events, parameters, covariates, times_d, outputs)
     n = events.count
     call = _Call(events, arrays, covariates, times, outputs, rtol)
-    widest = library.nksim_widest()
-    chosen = widest if instructions is None else min(VARIANTS.index(instructions), widest)
+    # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
+    wanted = len(VARIANTS) if n > 8 else 1 if n > 4 else 0
+    wanted = wanted if instructions is None else VARIANTS.index(instructions)
+    chosen = min(wanted, library.nksim_widest())
     if threads == 1:
         codes = [library.nksim_solve(call.problem, chosen)]
     else:
