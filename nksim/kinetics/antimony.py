@@ -49,10 +49,10 @@ _TAKEN = {"volume": "blood_volume"}
 class _Formula(ast.NodeTransformer):
     """Names as Antimony wants them, that of the natural logarithm among them."""
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: D102, N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(_TAKEN.get(node.id, node.id), node.ctx)
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: D102, N802
+    def visit_Call(self, node: ast.Call) -> ast.Call:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "log":
             node.func.id = "ln"
