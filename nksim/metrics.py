@@ -21,13 +21,21 @@ HIDDEN = "the NK donor is the graft's donor"
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """A metric in every patient: `values` (n,) with nan where missing, and why; `note` qualifies the whole."""
+    """A metric in every patient: `values` (n,) with nan where missing, and why.
+
+    `open_end` counts the patients in whom the value is only a lower bound, because the run ended.
+    """
 
     id: str
     unit: str
     values: Floats
     missing: str | None = None
-    note: str | None = None
+    open_end: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What qualifies the whole."""
+        return f"{self.open_end} patients still above at the end" if self.open_end else None
 
     @property
     def n(self) -> int:
@@ -72,13 +80,13 @@ def donor_nk_auc_0_28(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to day 28, cells·d/µL, by `auc`."""
     if s.times_d[-1] < 28:
         return _none(s, "donor_nk_auc_0_28", "cells·d/µL", "the run ends before day 28")
-    chosen = (s.times_d >= 0) & (s.times_d <= 28)
+    chosen = slice(*np.searchsorted(s.times_d, [0.0, np.nextafter(28.0, 29.0)]))
     return Values("donor_nk_auc_0_28", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
 
 
 def donor_nk_auc_last(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to the end of the run, cells·d/µL, by `auc`."""
-    chosen = s.times_d >= 0
+    chosen = slice(np.searchsorted(s.times_d, 0.0), None)
     return Values("donor_nk_auc_last", "cells·d/µL", auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
 
 
@@ -105,22 +113,33 @@ def donor_nk_half_life_d(s: Simulation) -> Values:
     From the highest value at least 24 h after the last infusion to the last above 0.1 cells/µL; at least 8 points
     that fall.
     """
-    after = s.times_d >= s.infusions_d[-1] + 1 - 1e-9
+    after = slice(np.searchsorted(s.times_d, s.infusions_d[-1] + 1 - 1e-9), None)
     times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
-    values = np.array([_half_life(times, row) for row in counts])
     return Values(
-        "donor_nk_half_life_d", "d", values, f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL"
+        "donor_nk_half_life_d",
+        "d",
+        _half_lives(times, counts),
+        f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL",
     )
 
 
-def _half_life(times: Floats, counts: Floats) -> float:
-    above = np.flatnonzero(counts >= COUNTABLE_PER_UL)
-    first = int(counts.argmax()) if counts.size else 0
-    last = int(above[-1]) + 1 if above.size else 0
-    if last - first < 8:
-        return float("nan")
-    slope = float(np.polyfit(times[first:last], np.log(counts[first:last]), 1)[0])
-    return float(np.log(2) / -slope) if slope < 0 else float("nan")
+def _half_lives(times: Floats, counts: Floats) -> Floats:
+    """Half-life (n,) of counts (n, t) from their highest value to the last one that can be counted."""
+    if not times.size:
+        return np.full(len(counts), np.nan)
+    column = np.arange(times.size)
+    first = counts.argmax(axis=1)
+    above = counts >= COUNTABLE_PER_UL
+    last = np.where(above.any(axis=1), times.size - above[:, ::-1].argmax(axis=1), 0)
+    within = (column >= first[:, None]) & (column < last[:, None])
+    enough = last - first >= 8
+    number = np.maximum(last - first, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.where(within, times, 0.0)
+        x = np.where(within, times - (x.sum(axis=1) / number)[:, None], 0.0)
+        y = np.log(np.where(within, counts, 1.0))
+        slope = (x * y).sum(axis=1) / (x * x).sum(axis=1)
+        return np.where(enough & (slope < 0), np.log(2) / -slope, np.nan)
 
 
 def persistence_d(s: Simulation) -> Values:
@@ -133,10 +152,7 @@ def persistence_d(s: Simulation) -> Values:
     found = s.outputs["nk_chimerism_assay"] > 0
     last = found.shape[1] - 1 - found[:, ::-1].argmax(axis=1)
     values = np.where(found.any(axis=1), np.maximum(s.times_d[last], 0.0), 0.0)
-    open_end = int(found[:, -1].sum())
-    return Values(
-        "persistence_d", "d", values, note=f"{open_end} patients still above at the end" if open_end else None
-    )
+    return Values("persistence_d", "d", values, open_end=int(found[:, -1].sum()))
 
 
 def ever_detected(s: Simulation) -> Values:
@@ -154,11 +170,20 @@ def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
             return _none(s, name, "fraction", HIDDEN)
         if s.times_d[-1] < day:
             return _none(s, name, "fraction", f"the run ends before day {day}")
-        values = [np.interp(day, s.times_d, row) for row in s.outputs["nk_chimerism"]]
-        return Values(name, "fraction", np.array(values))
+        return Values(name, "fraction", _at(day, s.times_d, s.outputs["nk_chimerism"]))
 
     on_day.__doc__ = f"True donor fraction of NK cells in blood on day {day}, before any dose of that moment."
     return on_day
+
+
+def _at(day: float, times: Floats, values: Floats) -> Floats:
+    """Values (n,) on a day, on the straight line between its neighbours in time."""
+    right = int(np.searchsorted(times, day))
+    if times[right] == day:
+        return np.ascontiguousarray(values[:, right])
+    part = (day - times[right - 1]) / (times[right] - times[right - 1])
+    between: Floats = values[:, right - 1] + part * (values[:, right] - values[:, right - 1])
+    return between
 
 
 nk_chimerism_d7, nk_chimerism_d14, nk_chimerism_d28 = (_chimerism_on(day) for day in (7, 14, 28))
@@ -182,7 +207,10 @@ def alc_recovery_d(s: Simulation) -> Values:
     nadir = alc.argmin(axis=1)
     need = int(np.ceil(3 / s.settings.every_d - 1e-9)) + 1
     above = alc > RECOVERED_PER_UL
-    runs = np.lib.stride_tricks.sliding_window_view(above, min(need, above.shape[1]), axis=1).all(axis=2)
+    need = min(need, above.shape[1])
+    so_far = np.zeros((len(alc), above.shape[1] + 1), dtype=np.int32)
+    np.cumsum(above, axis=1, dtype=np.int32, out=so_far[:, 1:])
+    runs = so_far[:, need:] - so_far[:, :-need] == need
     later = runs & (np.arange(runs.shape[1]) >= nadir[:, None])
     fell = alc.min(axis=1) <= RECOVERED_PER_UL
     values = np.where(fell & later.any(axis=1), times[later.argmax(axis=1)], np.nan)
@@ -253,4 +281,6 @@ METRICS: dict[str, Callable[[Simulation], Values]] = {
 
 def measure(simulation: Simulation) -> dict[str, Values]:
     """Every metric of a simulation by its id."""
+    if simulation.measured is not None:
+        return simulation.measured
     return {name: function(simulation) for name, function in METRICS.items()}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,9 @@ from nksim.patient import Patient
 from nksim.population import Population, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
-from nksim.simulation import Settings, Simulation, age_range
+from nksim.scale.parts import run_parts
+from nksim.scale.summary import Job, Progress, cores, summarise
+from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
 from nksim.simulation import simulate as run_choice
 
 if TYPE_CHECKING:
@@ -103,8 +107,8 @@ class Bodies:
     sex: str | None = None
     creatinine: str | float | None = None
 
-    def population(self, n: int, seed: int, ages: tuple[float, float]) -> Population:
-        """`n` virtual patients of these bodies, ages from the range where they are not fixed."""
+    def population(self, n: int, seed: int, ages: tuple[float, float], first: int = 0) -> Population:
+        """`n` virtual patients of these bodies from number `first`, ages from the range where they are not fixed."""
         fixed = Patient(weight=self.weight, height=self.height, age=self.age, sex=self.sex, creatinine=self.creatinine)
         sex: Any = fixed.sex
         egfr = fixed.egfr()
@@ -123,20 +127,57 @@ class Bodies:
             weight_kg=fixed.weight_kg,
             height_cm=fixed.height_cm,
             egfr=egfr[0] if egfr else None,
+            first=first,
         )
 
 
 def simulate(
-    regimen: Regimen, *, n: int = 200, seed: int = 1, bodies: Bodies | None = None, settings: Settings | None = None
+    regimen: Regimen,
+    *,
+    n: int = 200,
+    seed: int = 1,
+    bodies: Bodies | None = None,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    parts: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
-    Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`.
+    Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`. Where the curves of all
+    patients are too many to hold they are summed up as they go by, on `workers` threads. With a directory for `parts`
+    a run that was stopped goes on where it was; an `executor` (of processes, of a cluster) computes the parts.
     """
     choice = regimen.choice().answered(accept_assumed=True)
-    population = (bodies or Bodies()).population(n, seed, age_range(choice))
-    simulation = run_choice(choice, population, seed=seed, settings=settings)
+    bodies, ages = bodies or Bodies(), age_range(choice)
+    if parts is None and executor is None:
+        simulation = _done(choice, n, seed, bodies, ages, settings, "", workers, progress)
+    else:
+        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, settings or Settings())
+        used, directory = workers or cores(), None if parts is None else Path(parts)
+        with nullcontext(executor) if executor else ThreadPoolExecutor(used) as running:
+            simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
     return Run(simulation, _provenance([simulation], regimen.command))
+
+
+def _done(
+    choice: Choice,
+    n: int,
+    seed: int,
+    bodies: Bodies,
+    ages: tuple[float, float],
+    settings: Settings | None,
+    label: str,
+    workers: int | None,
+    progress: Progress | None,
+) -> Simulation:
+    """One regimen in patients of these bodies, summed up in chunks where it is too large to hold."""
+    used = settings or Settings()
+    if too_many_to_hold(n, used):
+        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, used, label)
+        return summarise(job, n, workers=workers or cores(), progress=progress)
+    return run_choice(choice, bodies.population(n, seed, ages), seed=seed, settings=used, label=label)
 
 
 def compare(
@@ -146,6 +187,8 @@ def compare(
     bodies: Bodies | None = None,
     settings: Settings | None = None,
     metrics: Sequence[str] = (),
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> ComparedRuns:
     """Simulates regimens in the same `n` virtual patients, of the ages that all their trials admit.
 
@@ -154,10 +197,10 @@ def compare(
     choices = [one.choice().answered(accept_assumed=True) for r in regimens for one in r.arms()]
     if len(choices) < 2:
         raise UsageError("NK660", "a comparison needs two regimens", help="name another protocol or arm")
-    population = (bodies or Bodies()).population(n, seed, _common_ages(choices))
-    labels = _labels(choices)
+    ages = _common_ages(choices)
     done = [
-        run_choice(c, population, seed=seed, settings=settings, label=x) for c, x in zip(choices, labels, strict=True)
+        _done(choice, n, seed, bodies or Bodies(), ages, settings, label, workers, progress)
+        for choice, label in zip(choices, _labels(choices), strict=True)
     ]
     return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command))
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.kinetics import engine, reference
+from nksim.kinetics import engine, native, reference
 from nksim.kinetics.assay import LINEAGES, measured, true_chimerism
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
 from nksim.kinetics.solution import Solution
-from nksim.patient import Patient, mosteller
+from nksim.patient import Patient
 from nksim.population import ASSUMPTIONS, Population, normals
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
-from nksim.schedule.dosing import dose_of
+from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
 
 Floats = NDArray[np.float64]
-ENGINES = ("auto", "numpy", "reference")
-MOST_VALUES = 100_000_000
+ENGINES = ("auto", "native", "numpy", "reference")
+# More values of curves than this are summed up as they go by, and more than the second are never held at once.
+MOST_VALUES = 30_000_000
+MOST_HELD = 120_000_000
 # What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
 _TARGETS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
 SAME_DONOR = "graft donor"
@@ -66,7 +70,8 @@ class Simulation:
     """Trajectories of one choice in a population, with everything that they rest on.
 
     `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
-    (n, k) that went in; `not_modelled` the products that the kinetic model does not know.
+    (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `measured` the metrics,
+    where they were taken while the trajectories went by.
     """
 
     choice: Choice
@@ -81,6 +86,7 @@ class Simulation:
     not_modelled: tuple[str, ...]
     findings: tuple[Finding, ...]
     typical: Schedule
+    measured: dict[str, Any] | None = None
 
     @property
     def times_d(self) -> Floats:
@@ -106,6 +112,22 @@ class Simulation:
             found.pop("nk_chimerism")
             return found
         return {**found, "nk_chimerism_assay": seen}
+
+    @property
+    def engine(self) -> str:
+        """The engine that did the work."""
+        return engine_used(self.settings.engine)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of `outputs`."""
+        return tuple(self.outputs)
+
+    def bands(self, name: str, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
+        """Mean (t,) and quantiles (q, t) over patients of one output."""
+        values = self.outputs[name]
+        means = np.array([math.fsum(column) / len(column) for column in values.T])
+        return means, np.quantile(values, quantiles, axis=0)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -136,6 +158,11 @@ class Simulation:
         return tuple(found)
 
 
+def too_many_to_hold(n: int, settings: Settings) -> bool:
+    """Whether the curves of `n` patients are better summed up in chunks than held; two weeks lie before day 0."""
+    return n * (settings.days + 14) / settings.every_d * 9 > MOST_VALUES
+
+
 def age_range(choice: Choice) -> tuple[float, float]:
     """Ages of the trial's population in years, an open upper end at `OLDEST_DRAWN_Y`."""
     low, high = choice.protocol.population.age
@@ -151,24 +178,23 @@ def simulate(
     holds), and `ModelFailure` where the equations cannot be solved.
     """
     settings = settings or Settings()
-    patients = _patients(population)
-    typical = expand(choice, patients[0])
+    sizes = Sizes(population.weight_kg, population.height_cm, population.age_y)
+    typical = expand(choice, _first(population))
     found = regimen_findings(typical)
-    events, not_modelled = event_table(choice, patients)
+    events, not_modelled = event_table(choice, sizes)
     preset = _preset(choice)
     parameter_set = load(settings.model)
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
-    times_d = _grid(events, settings)
-    if len(population) * len(times_d) * 9 > MOST_VALUES:
+    times_d = _grid(float(events.time_d[0]) if len(events.target) else 0.0, settings)
+    if len(population) * len(times_d) * 9 > MOST_HELD:
         raise InvalidInput(
             "NK645",
             f"{len(population)} patients at {len(times_d)} times are too many to hold",
             help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)",
         )
-    bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
+    bsa_m2 = np.sqrt(population.height_cm * population.weight_kg / 3600)
     covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
-    solve = reference.solve if settings.engine == "reference" else engine.solve
-    solution = solve(events, values, covariates, times_d)
+    solution = _solver(settings.engine)(events, values, covariates, times_d)
     return Simulation(
         choice,
         label or choice.name,
@@ -183,6 +209,17 @@ def simulate(
         found,
         typical,
     )
+
+
+def engine_used(name: str) -> str:
+    """The engine that `name` stands for here: auto is native where it was built, else numpy."""
+    if name == "native" and not native.available():
+        raise UsageError("NK646", "the native engine was not built", help="--engine numpy, or install with a compiler")
+    return name if name != "auto" else "native" if native.available() else "numpy"
+
+
+def _solver(name: str) -> Callable[..., Solution]:
+    return {"native": native.solve, "numpy": engine.solve, "reference": reference.solve}[engine_used(name)]
 
 
 def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int64], seed: int) -> dict[str, Floats]:
@@ -202,7 +239,7 @@ class _Planned:
     number: int
 
 
-def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...]]:
+def event_table(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...]]:
     """The modelled doses of all patients in order of time, and the products that are not modelled."""
     found = timed(choice)
     planned: list[_Planned] = []
@@ -221,7 +258,7 @@ def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tu
     columns: dict[tuple[str, int], Floats] = {}
     for p in planned:
         if (p.line.id, p.number) not in columns:
-            columns[p.line.id, p.number] = _amounts(choice, p.line, p.number, patients)
+            columns[p.line.id, p.number] = amounts_of(p.line, p.number, sizes, choice.protocol.body)
     table = EventTable(
         np.array([p.time_d for p in planned]),
         np.array([p.duration_d for p in planned]),
@@ -234,10 +271,6 @@ def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tu
 def _varies(line: Administration) -> bool:
     """Whether a line lists one dose for each administration."""
     return any(len(case.doses) > 1 for case in line.dose.chosen.value.cases)  # type: ignore[union-attr]
-
-
-def _amounts(choice: Choice, line: Administration, number: int, patients: list[Patient]) -> Floats:
-    return np.array([float(dose_of(line, number, p, choice.protocol.body).amount) for p in patients])
 
 
 def _target(choice: Choice, line: Administration) -> str | None:
@@ -257,18 +290,16 @@ def _preset(choice: Choice) -> str:
     return presets[0]
 
 
-def _grid(events: EventTable, settings: Settings) -> Floats:
+def _grid(first_dose_d: float, settings: Settings) -> Floats:
     """Output times: every step from the day of the first dose (or day 0) to the last day, day 0 among them."""
-    first = min(0.0, float(np.floor(events.time_d[0])) if len(events.target) else 0.0)
+    first = min(0.0, float(np.floor(first_dose_d)))
     before = int(np.ceil(-first / settings.every_d - 1e-9))
     after = int(np.floor(settings.days / settings.every_d + 1e-9))
     return np.arange(-before, after + 1, dtype=np.float64) * settings.every_d
 
 
-def _patients(population: Population) -> list[Patient]:
-    """The population as patients of the dosing rules; they were checked when they were drawn."""
-    columns = (population.index, population.weight_kg, population.height_cm, population.age_y, population.male)
-    return [
-        Patient.known(f"V{i:06d}", weight_kg=float(w), height_cm=float(h), age_y=float(a), sex="M" if male else "F")
-        for i, w, h, a, male in zip(*columns, strict=True)
-    ]
+def _first(population: Population) -> Patient:
+    """The first patient, whose calendar stands for the regimen; the measures were checked when they were drawn."""
+    weight, height, age = (float(c[0]) for c in (population.weight_kg, population.height_cm, population.age_y))
+    sex = "M" if population.male[0] else "F"
+    return Patient.known(f"V{population.index[0]:06d}", weight_kg=weight, height_cm=height, age_y=age, sex=sex)

@@ -28,7 +28,7 @@ def test_simulate_prints_the_metrics_and_names_what_is_assumed(capsys):
 
 
 def test_accepted_assumptions_give_no_warning(capsys):
-    _, err = ran(capsys, "simulate", "nkaml", "--assume", *FEW)
+    _, err = ran(capsys, "simulate", "nkaml", "--assume", "--engine", "numpy", *FEW)
     assert err == ""
 
 

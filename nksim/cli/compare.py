@@ -29,6 +29,7 @@ def compare(
     days: float,
     every: str,
     engine: str,
+    workers: int | None,
     model: str,
     lod: str,
     lineage: str,
@@ -65,6 +66,8 @@ def compare(
         seed=seed,
         bodies=Bodies(weight, height, age, sex, creatinine),
         settings=how(days, every, engine, model, lod, lineage),
+        workers=workers,
+        progress=options.progress("simulating"),
         metrics=metrics,
     )
     for path in paths:

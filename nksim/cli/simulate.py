@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +12,8 @@ from nksim.cli import options
 from nksim.errors import Misread, UsageError, shorten
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from nksim.simulation import Settings, Simulation
 
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 @options.choices
 @options.running
 @options.body
+@click.option("--parts", metavar="DIR", help="Keep a large run's parts there, and go on with those that are there.")
+@click.option("--cluster", metavar="ADDRESS", help="Compute on a dask cluster, e.g. tcp://host:8786 (nksim[cluster]).")
 @click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
 @options.outputs
 def simulate(
@@ -32,6 +38,7 @@ def simulate(
     days: float,
     every: str,
     engine: str,
+    workers: int | None,
     model: str,
     lod: str,
     lineage: str,
@@ -40,6 +47,8 @@ def simulate(
     age: str | None,
     sex: str | None,
     creatinine: str | None,
+    parts: str | None,
+    cluster: str | None,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
@@ -57,18 +66,44 @@ def simulate(
 
     paths = options.checked_outputs(outputs, ("csv", "json", "svg", "png", "txt"), force=force)
     chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
-    made = run(
-        chosen,
-        n=n,
-        seed=seed,
-        bodies=Bodies(weight, height, age, sex, creatinine),
-        settings=how(days, every, engine, model, lod, lineage),
-    )
+    with executor(cluster) as running:
+        made = run(
+            chosen,
+            n=n,
+            seed=seed,
+            bodies=Bodies(weight, height, age, sex, creatinine),
+            settings=how(days, every, engine, model, lod, lineage),
+            workers=workers,
+            progress=options.progress("simulating"),
+            parts=parts,
+            executor=running,
+        )
     for path in paths:
         made.save(path, force=force)
         options.talk(f"wrote {path}")
     click.echo(made.json() if as_json else str(made), nl=False)
     return warned([made.simulation], strict=strict, assume=assume)
+
+
+@contextmanager
+def executor(cluster: str | None) -> Iterator[Executor | None]:
+    """The executor of a dask cluster, or None without one; raises `UsageError` NK720 where it cannot be reached."""
+    if cluster is None:
+        yield None
+        return
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError("NK720", "a cluster needs dask.distributed", help="pip install 'nksim[cluster]'") from None
+    try:
+        open_client: Any = distributed.Client
+        client = open_client(cluster, timeout="10s")
+    except (OSError, ValueError):
+        raise UsageError(
+            "NK720", f"no cluster answers at {shorten(cluster)}", help="start one with `dask scheduler`"
+        ) from None
+    with client:
+        yield client.get_executor(retries=3)
 
 
 def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str) -> Settings:
@@ -92,6 +127,8 @@ def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str
 def warned(done: list[Simulation] | tuple[Simulation, ...], *, strict: bool, assume: bool) -> int:
     """Names assumed doses and days and every finding on stderr; the exit code of the run."""
     found = False
+    if done[0].settings.engine == "auto" and done[0].engine != "native":
+        options.talk("note: the native engine was not built; the NumPy engine, which is slower, did the work")
     for s in done:
         assumed = [p for p, _ in s.choice.assumed() if p.split(".")[1] in ("dose", "days", "before", "after")]
         if assumed and not assume:

@@ -7,8 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nksim.errors import UsageError, shorten
 from nksim.output.provenance import Provenance
 from nksim.simulation import Simulation
@@ -38,7 +36,7 @@ def curve(simulations: Sequence[Simulation], output: str, provenance: Provenance
     vega = library()
     if output not in TITLES:
         raise UsageError("NK710", f"no chart of {shorten(output)}", help=f"one of {', '.join(TITLES)}")
-    if any(output not in s.outputs for s in simulations):
+    if any(output not in s.output_names for s in simulations):
         raise UsageError(
             "NK710", f"{output} cannot be seen here: the NK donor is the graft's donor", help="chart donor_nk"
         )
@@ -88,7 +86,7 @@ def library() -> Any:
 def _bands(alt: Any, simulations: Sequence[Simulation], output: str, span: Any, colour: Any, legend: Any) -> Any:
     """Band, median and the assay's limit; the band runs down to the foot of the axis, the median ends there."""
     floor, percent = FLOORS[output], output == "nk_chimerism"
-    top = 1.0 if percent else max(float(np.quantile(s.outputs[output], 0.95, axis=0).max()) for s in simulations) * 1.3
+    top = 1.0 if percent else max(float(s.bands(output, [0.95])[1].max()) for s in simulations) * 1.3
     records = [record for s in simulations for record in _quantiles(s, output, floor)]
     decades = [float(10.0**i) for i in range(-4, 7) if floor <= 10.0**i <= max(top, floor * 10)]
     axis = alt.Axis(format="~%" if percent else "~g", values=decades)
@@ -127,7 +125,7 @@ def _limit(alt: Any, s: Simulation, scale: Any) -> list[Any]:
 
 
 def _quantiles(s: Simulation, output: str, floor: float) -> list[dict[str, Any]]:
-    low, middle, high = np.quantile(s.outputs[output], (0.05, 0.5, 0.95), axis=0)
+    low, middle, high = s.bands(output, (0.05, 0.5, 0.95))[1]
     return [
         {
             "regimen": s.label,

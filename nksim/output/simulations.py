@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from nksim.comparison import CONFIDENCE, Comparison, Difference
 from nksim.metrics import Values
 from nksim.output.provenance import Provenance
@@ -55,18 +53,16 @@ def summary(simulations: Sequence[Simulation]) -> Iterator[list[Any]]:
     """Rows of `summary.csv`: mean and quantiles over patients of every output at every time."""
     for s in simulations:
         for name, unit in UNITS.items():
-            if name not in s.outputs:
+            if name not in s.output_names:
                 continue
-            values = s.outputs[name]
-            bands = np.quantile(values, QUANTILES, axis=0)
-            means = [math.fsum(column) / len(column) for column in values.T]
+            means, bands = s.bands(name, QUANTILES)
             for i, time in enumerate(s.times_d):
                 yield [
                     s.label,
                     _plain(time),
                     name,
                     unit,
-                    values.shape[0],
+                    len(s.population),
                     _plain(means[i]),
                     *map(_plain, bands[:, i]),
                 ]
@@ -273,7 +269,7 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
         "regimen": s.label,
         "patients": len(s.population),
         "assay": {"lineage": s.settings.lineage, "limit_of_detection": s.settings.lod},
-        "engine": s.settings.engine,
+        "engine": s.engine,
         "assumptions": list(s.assumptions),
         "findings": [{"code": f.code, "message": f.message} for f in s.findings],
         "metrics": {
