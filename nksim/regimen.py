@@ -9,7 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nksim.errors import Misread, UsageError, shorten
+from nksim.errors import Fault, InvalidInput, Misread, UsageError, shorten
 from nksim.output import calendars, files
 from nksim.output.provenance import Provenance, provenance
 from nksim.patient import Patient
@@ -32,7 +32,7 @@ def protocol(id_or_path: str) -> Regimen:
     >>> p = protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
     >>> cal = p.calendar(Patient(weight="20 kg", height="110 cm"), day0="2027-03-01", tz="Asia/Shanghai")
     >>> cal.rows[0].start.date().isoformat(), cal.rows[0].event.amount
-    ('2027-02-22', Decimal('1200.0'))
+    ('2027-02-22', Decimal('1200'))
     """
     return Regimen(load(id_or_path))
 
@@ -96,8 +96,16 @@ class Regimen:
             at = clock(cells_at)
         except Misread as error:
             raise UsageError(error.code, f"cells_at: {error.message}", help=error.help) from None
-        placed = tuple(place(expand(choice, p, anchor_clock=at), day0=day0, tz=tz) for p, day0, tz in patients)
-        return PatientCalendars(placed, provenance(choice, command=self.command))
+        placed: list[Calendar] = []
+        faults: list[Fault] = []
+        for patient, day0, tz in patients:
+            try:
+                placed.append(place(expand(choice, patient, anchor_clock=at), day0=day0, tz=tz))
+            except InvalidInput as error:
+                faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
+        if faults:
+            raise InvalidInput(dict.fromkeys(faults))
+        return PatientCalendars(tuple(placed), provenance(choice, command=self.command))
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
         """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""

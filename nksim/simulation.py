@@ -237,7 +237,8 @@ def _varies(line: Administration) -> bool:
 
 
 def _amounts(choice: Choice, line: Administration, number: int, patients: list[Patient]) -> Floats:
-    return np.array([float(dose_of(line, number, p, choice.protocol.body).amount) for p in patients])
+    product = choice.protocol.products.get(line.product)
+    return np.array([float(dose_of(line, number, p, choice.protocol.body, product).amount) for p in patients])
 
 
 def _target(choice: Choice, line: Administration) -> str | None:
@@ -267,8 +268,16 @@ def _grid(events: EventTable, settings: Settings) -> Floats:
 
 def _patients(population: Population) -> list[Patient]:
     """The population as patients of the dosing rules; they were checked when they were drawn."""
-    columns = (population.index, population.weight_kg, population.height_cm, population.age_y, population.male)
+    p = population
+    columns = (p.index, p.weight_kg, p.height_cm, p.age_y, p.male, p.egfr_ml_min_1_73m2)
     return [
-        Patient.known(f"V{i:06d}", weight_kg=float(w), height_cm=float(h), age_y=float(a), sex="M" if male else "F")
-        for i, w, h, a, male in zip(*columns, strict=True)
+        Patient.known(
+            f"V{i:06d}",
+            weight_kg=float(w),
+            height_cm=float(h),
+            age_y=float(a),
+            sex="M" if male else "F",
+            known_egfr=float(egfr),
+        )
+        for i, w, h, a, male, egfr in zip(*columns, strict=True)
     ]

@@ -220,3 +220,22 @@ def test_the_command_line_is_the_provenance_of_its_output():
     done = subprocess.run([sys.executable, "-c", code, *JK500, "--json"], capture_output=True, check=True)
     provenance = json.loads(done.stdout.decode())["provenance"]
     assert provenance["command"].startswith("nksim calendar jk500 --weight 20kg --height 110cm")
+
+
+def test_every_patient_of_a_file_who_lacks_a_height_is_named_with_the_line(capfd, tmp_path):
+    file = tmp_path / "p.csv"
+    file.write_text("id,weight_kg,height_cm\nA,20,\nB,25,120\nC,30,\n")
+    code, out, err = said(capfd, "calendar", GOOD, "--patients", str(file), *PLACED)
+    assert (code, out) == (1, "")
+    assert [line for line in err.splitlines() if "NK405" in line] == [
+        f"{file}:2: error[NK405]: patient A: the height is needed for this dose and is not given",
+        f"{file}:4: error[NK405]: patient C: the height is needed for this dose and is not given",
+    ]
+
+
+def test_an_ideal_weight_may_be_given_for_a_child(capfd):
+    code, out, err = said(
+        capfd, "calendar", GOOD, *CHILD, "--ideal-weight", "19kg", *PLACED, "--set", "body.weight=ideal"
+    )
+    assert (code, err) == (0, "")
+    assert "60 mg/kg × 19 kg (ideal 19 kg as given, actual 20 kg)" in out

@@ -25,6 +25,7 @@ FORMATS = ("table", "csv", "json", "ics")
 @click.option("--cells-at", default="10:00", show_default=True, metavar="HH:MM", help="Local start of the cells.")
 @click.option("--id", "patient_id", default="P001", show_default=True, help="Patient id.")
 @options.body
+@click.option("--ideal-weight", metavar="KG", help="Ideal weight where Devine's formula does not go, e.g. 30kg.")
 @click.option("--patients", metavar="FILE.csv", help="Patients from a CSV file, one calendar each.")
 @options.choices
 @click.option(
@@ -44,6 +45,7 @@ def calendar(
     age: str | None,
     sex: str | None,
     creatinine: str | None,
+    ideal_weight: str | None,
     arm: str | None,
     level: int | None,
     settings: tuple[str, ...],
@@ -62,6 +64,7 @@ def calendar(
     """
     paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
     given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
+    given["ideal_weight"] = ideal_weight
     who = (
         _from_file(patients, given, day0, tz)
         if patients
@@ -98,7 +101,7 @@ def _from_file(
 
     both = [name for name, value in given.items() if value is not None]
     if both:
-        raise click.UsageError(f"--{both[0]} and --patients exclude each other")
+        raise click.UsageError(f"--{both[0].replace('_', '-')} and --patients exclude each other")
     roster = read_roster(path)
     if roster.unused:
         options.talk(f"note: columns not used: {', '.join(roster.unused)}")

@@ -59,8 +59,9 @@ def in_full(protocol: Protocol, arm_name: str | None) -> str:
     parts = [
         f"{protocol.title}\n{protocol.registration} · {protocol.population.disease} · {ages}{enrolment}",
         f"Day numbering: {protocol.numbering.anchor.text}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
-        f"Body size: {protocol.body.weight.text} weight{_mark(protocol.body.weight)}, BSA by {protocol.body.bsa.text}"
-        f"{_mark(protocol.body.bsa)}, BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
+        f"Body size: {protocol.body.weight.chosen.value} weight{_mark(protocol.body.weight)}, "
+        f"BSA by {protocol.body.bsa.text}{_mark(protocol.body.bsa)}, "
+        f"BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
     ]
     parts += ["\n".join(_arm(protocol, name, arm)) for name, arm in protocol.arms.items() if arm_name in (None, name)]
     if protocol.washout:
@@ -103,7 +104,11 @@ def _line(protocol: Protocol, line: Administration) -> str:
         ("window", line.window),
         ("in all", line.count),
         ("capped at", line.cap),
-        ("rounded", line.round),
+        ("rounded half up", line.round),
+        ("weight:", line.weight),
+        ("by renal function", line.renal),
+        ("from vials of", line.vials),
+        ("drawn up", line.volume),
         ("also registered as", line.restated),
     ):
         if fact is not None:

@@ -10,21 +10,19 @@ import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
 from nksim.errors import Misread, shorten
 from nksim.patient import BSA_FORMULAS
-from nksim.protocol import doses, times
+from nksim.protocol import doses, supply, times
 from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
+from nksim.protocol.record import Record
+from nksim.protocol.renal import RenalRule, renal_rule
+from nksim.protocol.supply import Bag, Limits, Vials, Volume
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
+from nksim.protocol.weights import WeightRule, weight_rule
 from nksim.units import Duration, Quantity, duration, normalise, quantity
-
-
-class Record(BaseModel):
-    """A frozen record of the file; unknown keys are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def _text(raw: Any) -> str:
@@ -86,7 +84,9 @@ Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Whole = Annotated[int, PlainValidator(times.count)]
 TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
-RouteFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT"))))]
+RouteFact = Annotated[
+    Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))
+]
 DoseFact = Annotated[Fact[AnyDose], PlainValidator(fact_of(doses.dose_rule))]
 LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(doses.dose_list))]
 AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.amount))]
@@ -102,7 +102,10 @@ ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
 WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
 CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
 YesNoFact = Annotated[Fact[bool], PlainValidator(fact_of(_yes_no))]
-WeightFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "weight descriptor", ("actual",))))]
+WeightFact = Annotated[Fact[WeightRule], PlainValidator(fact_of(weight_rule))]
+RenalFact = Annotated[Fact[RenalRule], PlainValidator(fact_of(renal_rule))]
+VialsFact = Annotated[Fact[Vials], PlainValidator(fact_of(supply.vials))]
+VolumeFact = Annotated[Fact[Volume], PlainValidator(fact_of(supply.volume))]
 BsaFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
 CapFact = Annotated[Fact[Quantity | None], PlainValidator(fact_of(_cap))]
 
@@ -151,13 +154,15 @@ class Body(Record):
 class Product(Record):
     """What is given; cell products name the kinetic preset that models them."""
 
-    kind: Literal["nk", "drug"]
+    kind: Literal["nk", "drug", "radiation"]
     title: Text | None = None
     origin: Text | None = None
     transgene: Text | None = None
     donor: Text | None = None
     counted_as: Text | None = None
     kinetics: Key | None = None
+    bag: Bag | None = None
+    limits: Limits | None = None
 
 
 class Administration(Record):
@@ -176,6 +181,10 @@ class Administration(Record):
     count: CountFact | None = None
     cap: AmountFact | None = None
     round: RoundingFact | None = None
+    weight: WeightFact | None = None
+    renal: RenalFact | None = None
+    vials: VialsFact | None = None
+    volume: VolumeFact | None = None
     restated: RangeFact | None = None
     printed: Text | None = None
     note: Text | None = None
@@ -212,10 +221,22 @@ class Administration(Record):
         found = [self.dose.value.dimensions] if self.dose.value else []
         found += [{self.cap.value.dimension}] if self.cap and self.cap.value else []
         found += [{self.round.value.to.dimension}] if self.round and self.round.value else []
+        found += [{q.dimension for q in self.vials.value.strengths}] if self.vials and self.vials.value else []
+        found += [{self.volume.value.per_ml.dimension}] if self.volume and self.volume.value else []
+        bands = self.renal.value.bands if self.renal and self.renal.value else ()
+        found += [{b.dose.dimension} for b in bands if b.dose]
         measured = sorted(set().union(*found))
         if len(measured) > 1:
+            raise Misread("NK215", f"amounts of line {self.id} mix {' and '.join(measured)}", help="write them in one")
+        return self
+
+    @model_validator(mode="after")
+    def _renal_rule_has_its_source(self) -> Administration:
+        """Labels disagree about renal bands, so that a rule without its source cannot be checked."""
+        held = self.renal
+        if held is not None and held.value and not (held.source or held.why == "set by the user"):
             raise Misread(
-                "NK215", f"dose, cap and round of line {self.id} mix {' and '.join(measured)}", help="write them in one"
+                "NK203", f"renal: of line {self.id} needs its source", help="write renal: {stated: {…}, source: KEY}"
             )
         return self
 
@@ -299,7 +320,7 @@ class Protocol(Record):
     title: Text
     registration: Text
     reading: Literal["provisional", "second"]
-    sources: dict[str, Source] = {}
+    sources: dict[str, Source] = Field(default_factory=dict)
     population: TrialPopulation
     numbering: Numbering
     body: Body

@@ -14,7 +14,8 @@ from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten
 from nksim.protocol.doses import DoseByLevel
 from nksim.protocol.drugs import drug_names, proper_name
 from nksim.protocol.facts import BASES, Fact, Misreads
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
+from nksim.protocol.model import Administration, Arm, Assessment, Protocol
+from nksim.protocol.record import Record
 from nksim.protocol.times import Days, Recurrence, Reference, Relation
 from nksim.protocol.yaml_tree import Path, Tree, read_tree
 

@@ -101,7 +101,7 @@ def expand(choice: Choice, patient: Patient, *, anchor_clock: dt.time = ANCHOR_C
     >>> c = choose(load("jk500"), settings=(("cells.dose", "1e7 cells/kg"), ("cells.days", "0")))
     >>> s = expand(c, Patient(weight="20 kg", height="110 cm"))
     >>> [(e.line, e.occasion.start.day, e.amount) for e in s.doses][0]
-    ('cy', -7, Decimal('1200.0'))
+    ('cy', -7, Decimal('1200'))
     """
     found = timed(choice)
     frame = (("numbering", choice.protocol.numbering.zero), ("anchor", choice.protocol.numbering.anchor))
@@ -125,7 +125,8 @@ def _dose_event(
     patient: Patient,
     frame: tuple[tuple[str, Fact[Any]], ...],
 ) -> Event:
-    dose = dose_of(line, occasion.number, patient, choice.protocol.body)
+    product = choice.protocol.products.get(line.product)
+    dose = dose_of(line, occasion.number, patient, choice.protocol.body, product)
     own = (
         ("days" if line.days else "timing", line.timing),
         ("at", line.at),
@@ -134,7 +135,7 @@ def _dose_event(
     )
     facts = (*dose.facts, *((n, f) for n, f in own if f is not None), *frame)
     length = line.over.chosen.value if line.over else None
-    remarks = (*_readings(line), *_time_remarks(line, occasion), *((line.note,) if line.note else ()))
+    remarks = (*_readings(line), *dose.remarks, *_time_remarks(line, occasion), *((line.note,) if line.note else ()))
     return Event("dose", phase, line.id, line.product, occasion, length, line.route.chosen.value, dose, facts, remarks)
 
 
