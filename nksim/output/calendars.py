@@ -201,7 +201,7 @@ def _assumed(row: Row) -> str:
 
 def _assessment_line(row: Row) -> list[str]:
     event = row.event
-    until = _date(row.end) if event.length else f"{row.start:%H:%M}, before any dose"
+    until = _date(row.end) if event.length else f"{row.start:%H:%M}, {event.occasion.label or 'before any dose'}"
     return [
         signed(row.protocol_day),
         _date(row.start),

@@ -82,7 +82,7 @@ def _arm(protocol: Protocol, name: str, arm: Arm) -> Iterator[str]:
     if len(protocol.arms) > 1:
         yield f"Arm {name}" + (f": {arm.title}" if arm.title else "")
     for phase in arm.phases:
-        yield f"{phase.phase.capitalize()}:"
+        yield f"{phase.phase.capitalize()}" + (f" (day 0 is {_value(phase.starts)})" if phase.starts else "") + ":"
         for line in phase.give:
             yield textwrap.fill(_line(protocol, line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
     if arm.assess:
@@ -102,6 +102,7 @@ def _line(protocol: Protocol, line: Administration) -> str:
         parts.append(f"at {line.at.text}{_mark(line.at)}")
     for label, fact in (
         ("window", line.window),
+        ("at least apart", line.gap),
         ("in all", line.count),
         ("capped at", line.cap),
         ("rounded half up", line.round),
@@ -124,9 +125,10 @@ def _assessment(item: Assessment) -> str:
         words += f", in {item.lineage}"
     if item.start is not None and item.length is not None:
         words += f", {_value(item.length)} from {_value(item.start)}"
-    if item.days is not None:
-        words += f", {_value(item.days)}"
-    return words
+    for fact in (item.days, item.months, item.samples):
+        if fact is not None:
+            words += f", {_value(fact)}"
+    return words + (f", window {_value(item.window)}" if item.window else "")
 
 
 def _washout(washout: Any) -> str:

@@ -12,14 +12,15 @@ from pydantic import ValidationError
 from nksim.errors import Fault, InvalidInput, Misread, Place, Unanswered, UsageError, shorten
 from nksim.protocol.doses import DoseByLevel, DoseCase, DoseChoice, DoseRule
 from nksim.protocol.facts import Fact, Misreads, weakest
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol
+from nksim.protocol.model import Administration, Arm, Assessment, Phase, Protocol
 from nksim.protocol.reading import inconsistencies
 from nksim.protocol.record import Record
 from nksim.protocol.yaml_tree import read_tree
 
 _TIMINGS = ("days", "before", "after")
+_ASSESSED = ("days", "months", "samples", "window")
 _AMOUNTS = ("cap", "round", "weight", "renal", "vials", "volume")
-_OPTIONAL = ("over", "at", "window", "count", *_AMOUNTS)
+_OPTIONAL = ("over", "at", "window", "gap", "count", *_AMOUNTS)
 R = TypeVar("R", bound=Record)
 
 
@@ -99,6 +100,8 @@ class Choice:
         head, field = path.split(".", 1)
         if head in ("numbering", "body") or field.startswith(("bag.", "limits.")) or field in _AMOUNTS:
             return "the frame"
+        if field == "starts":
+            return "doses and days"
         lines = {line.id for line in self.arm.lines}
         return "doses and days" if head in lines and field in ("dose", *_TIMINGS) else ""
 
@@ -117,6 +120,7 @@ def facts_of(protocol: Protocol, arm_name: str) -> Iterator[tuple[str, Fact[Any]
         *((line.id, line) for line in arm.lines),
         *((a.id, a) for a in arm.assess),
         *supplies(protocol, arm),
+        *((phase.phase, phase) for phase in arm.phases if phase.starts is not None),
         *((("escalation", protocol.escalation),) if protocol.escalation else ()),
     ):
         for name, field in type(record).model_fields.items():
@@ -178,7 +182,8 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     arms: dict[str, Arm] = {}
     for name, arm in protocol.arms.items():
         found = found or head in {*(line.id for line in arm.lines), *(item.id for item in arm.assess)}
-        phases = tuple(p.model_copy(update={"give": _changed(p.give, head, field, path, text)}) for p in arm.phases)
+        phases = tuple(_in_phase(p, head, field, path, text) for p in arm.phases)
+        found = found or phases != arm.phases
         arms[name] = arm.model_copy(update={"phases": phases, "assess": _changed(arm.assess, head, field, path, text)})
     if not found:
         heads = sorted({p.split(".")[0] for a in protocol.arms for p, _ in facts_of(protocol, a)})
@@ -189,6 +194,13 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
             help=f"did you mean {near[0]}.{field}?" if near else f"one of {', '.join(heads)}",
         )
     return protocol.model_copy(update={"arms": arms})
+
+
+def _in_phase(phase: Phase, head: str, field: str, path: str, text: str) -> Phase:
+    """The phase with its start, or one of its lines, answered."""
+    if head == phase.phase and field == "starts" and phase.starts is not None:
+        return _with(phase, field, path, text)
+    return phase.model_copy(update={"give": _changed(phase.give, head, field, path, text)})
 
 
 def _supplied(protocol: Protocol, name: str, field: str, path: str, text: str) -> Protocol:
@@ -239,7 +251,9 @@ def _with(record: R, field: str, path: str, text: str) -> R:
 
 
 def _is_fact(record: Record, name: str) -> bool:
-    timing = isinstance(record, (Administration, Assessment)) and name in _TIMINGS
+    timing = (isinstance(record, Administration) and name in _TIMINGS) or (
+        isinstance(record, Assessment) and name in _ASSESSED
+    )
     optional = isinstance(record, Administration) and name in _OPTIONAL
     return timing or optional or isinstance(getattr(record, name), Fact)
 

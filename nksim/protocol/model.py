@@ -19,6 +19,7 @@ from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
 from nksim.protocol.record import Record
 from nksim.protocol.renal import RenalRule, renal_rule
+from nksim.protocol.samples import Months, Samples, months, samples
 from nksim.protocol.supply import Bag, Limits, Vials, Volume
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
 from nksim.protocol.weights import WeightRule, weight_rule
@@ -95,6 +96,9 @@ RoundingFact = Annotated[Fact[Rounding], PlainValidator(fact_of(doses.rounding))
 DaysFact = Annotated[Fact[Days | Recurrence], PlainValidator(fact_of(times.days))]
 BeforeFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "before")))]
 AfterFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "after")))]
+StartsFact = Annotated[Fact[Relation], PlainValidator(fact_of(times.relation_to))]
+SamplesFact = Annotated[Fact[Samples], PlainValidator(fact_of(samples))]
+MonthsFact = Annotated[Fact[Months], PlainValidator(fact_of(months))]
 FromFact = Annotated[Fact[Reference], PlainValidator(fact_of(times.reference))]
 LengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_length))]
 OverFact = Annotated[Fact[Duration], PlainValidator(fact_of(_infusion_time))]
@@ -178,6 +182,7 @@ class Administration(Record):
     after: AfterFact | None = None
     at: ClockFact | None = None
     window: WindowFact | None = None
+    gap: OverFact | None = None
     count: CountFact | None = None
     cap: AmountFact | None = None
     round: RoundingFact | None = None
@@ -256,13 +261,20 @@ class Assessment(Record):
     start: FromFact | None = Field(default=None, alias="from")
     length: LengthFact | None = Field(default=None, alias="for")
     days: DaysFact | None = None
+    months: MonthsFact | None = None
+    samples: SamplesFact | None = None
     window: WindowFact | None = None
     note: Text | None = None
 
     @model_validator(mode="after")
     def _is_timed(self) -> Assessment:
-        if (self.start is None) != (self.length is None) or (self.start is None and self.days is None):
-            raise Misread("NK203", f"assessment {self.id} needs days, or from and for", help="write days: 7, 14, 28")
+        listed = self.days or self.months or self.samples
+        if (self.start is None) != (self.length is None) or (self.start is None and listed is None):
+            raise Misread(
+                "NK203",
+                f"assessment {self.id} needs days, months or samples, or from and for",
+                help="write days: 7, 14, 28",
+            )
         return self
 
 
@@ -270,6 +282,7 @@ class Phase(Record):
     """Conditioning, treatment, maintenance: lines that belong together."""
 
     phase: Text
+    starts: StartsFact | None = None
     give: Annotated[tuple[Administration, ...], Field(min_length=1)]
 
 

@@ -66,8 +66,10 @@ def place(schedule: Schedule, *, day0: str | dt.date, tz: str) -> Calendar:
 
 
 def _rank(event: Event) -> int:
-    """At one instant samples come before doses, and windows that open with a dose after it."""
-    return 1 if event.kind == "dose" else 0 if event.length is None else 2
+    """At one instant samples come before doses, samples after a dose follow it, and windows open last."""
+    if event.kind == "dose":
+        return 1
+    return 3 if event.length is not None else 2 if event.occasion.after_dose else 0
 
 
 def parse_date(text: str) -> dt.date:
@@ -124,7 +126,7 @@ class _Placer:
     def at(self, moment: Moment) -> tuple[dt.datetime, str | None]:
         """The local time of a moment, and what the clocks did to it."""
         try:
-            date = self.day0 + dt.timedelta(days=moment.day)
+            date = add_months(self.day0, moment.months) + dt.timedelta(days=moment.day)
         except OverflowError:
             raise InvalidInput("NK406", f"day {moment.day} from {self.day0} is no date", help="another day 0") from None
         local, remark = _existing(dt.datetime.combine(date, moment.clock or self.clock), self.tz)
