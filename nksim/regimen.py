@@ -17,8 +17,9 @@ from nksim.protocol.catalog import load
 from nksim.protocol.choice import Choice, change, choose
 from nksim.protocol.model import Protocol
 from nksim.protocol.times import clock
-from nksim.schedule.calendar import Calendar, Row, place
+from nksim.schedule.calendar import Calendar, Row
 from nksim.schedule.expansion import expand
+from nksim.schedule.siterules import SiteRules
 
 if TYPE_CHECKING:
     from nksim.run import Run
@@ -88,9 +89,18 @@ class Regimen:
         return self.calendars([(patient, day0, tz)], cells_at=cells_at)
 
     def calendars(
-        self, patients: Sequence[tuple[Patient, str | dt.date, str]], *, cells_at: str = "10:00"
+        self,
+        patients: Sequence[tuple[Patient, str | dt.date, str]],
+        *,
+        cells_at: str = "10:00",
+        site: SiteRules | None = None,
+        earliest: bool = False,
     ) -> PatientCalendars:
-        """One calendar each for patients with their day 0 and zone."""
+        """One calendar each for patients with their day 0 and zone.
+
+        With `earliest` the day given is where the search for each day 0 begins; patients of one file then follow one
+        another by the protocol's `cohorts:`. `site` says what is closed and what therapy went before.
+        """
         choice = self.choice().answered(accept_assumed=self.accept_assumed)
         try:
             at = clock(cells_at)
@@ -98,9 +108,11 @@ class Regimen:
             raise UsageError(error.code, f"cells_at: {error.message}", help=error.help) from None
         placed: list[Calendar] = []
         faults: list[Fault] = []
+        rules = site or SiteRules()
         for patient, day0, tz in patients:
             try:
-                placed.append(place(expand(choice, patient, anchor_clock=at), day0=day0, tz=tz))
+                schedule = expand(choice, patient, anchor_clock=at)
+                placed.append(rules.place(schedule, placed, day0=day0, tz=tz, earliest=earliest))
             except InvalidInput as error:
                 faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
         if faults:

@@ -129,6 +129,7 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "day0": calendar.day0.isoformat(),
         "tz": calendar.tz,
         "assumptions": [{"fact": p, "value": f.chosen.text, "why": f.chosen.why} for p, f in assumptions(calendar)],
+        "decided": list(calendar.decided),
         "open": list(calendar.schedule.unplaced),
         "findings": [{"code": f.code, "message": f.message} for f in calendar.findings],
         "rows": rows,
@@ -229,9 +230,20 @@ def _time(row: Row) -> str:
     return f"{row.start:%H:%M} ({'–'.join(ends)})" if len(ends) == 2 else f"{row.start:%H:%M} (not before)"
 
 
+def _named(row: Row) -> str:
+    return f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count} on {_date(row.start)}"
+
+
 def _foot(calendar: Calendar) -> list[str]:
     choice = calendar.schedule.choice
     parts = []
+    if calendar.decided:
+        parts.append("Day 0 is the earliest that these allow:\n" + "\n".join(f"  {d}" for d in calendar.decided))
+    placed = [
+        f"  {_named(r)}: {n}" for r in calendar.rows for n in r.notes if n.startswith(("moved from", "site closed"))
+    ]
+    if placed:
+        parts.append("Placing:\n" + "\n".join(placed))
     found = [f"  {path} = {f.chosen.text}: {f.chosen.why}" for path, f in assumptions(calendar)]
     if found:
         parts.append("Assumed, not registered:\n" + "\n".join(found))

@@ -122,6 +122,7 @@ def facts_of(protocol: Protocol, arm_name: str) -> Iterator[tuple[str, Fact[Any]
         *supplies(protocol, arm),
         *((phase.phase, phase) for phase in arm.phases if phase.starts is not None),
         *((("escalation", protocol.escalation),) if protocol.escalation else ()),
+        *((("cohorts", protocol.cohorts),) if protocol.cohorts else ()),
     ):
         for name, field in type(record).model_fields.items():
             value = getattr(record, name)
@@ -174,7 +175,7 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     """
     head, _, field = path.partition(".")
     field = "days" if field == "day" else field
-    if head in ("body", "numbering", "escalation") and getattr(protocol, head, None) is not None:
+    if head in ("body", "numbering", "escalation", "cohorts") and getattr(protocol, head, None) is not None:
         return protocol.model_copy(update={head: _with(getattr(protocol, head), field, path, text)})
     if head in protocol.products and field.split(".")[0] in ("bag", "limits"):
         return _supplied(protocol, head, field, path, text)

@@ -75,6 +75,13 @@ def _infusion_time(raw: Any) -> Duration:
     return found
 
 
+def _whole_days(raw: Any) -> Duration:
+    found = _length(raw)
+    if found.unit not in ("d", "wk"):
+        raise Misread("NK214", f"{shorten(raw)} is not whole days", help="write it in d or wk")
+    return found
+
+
 def _year(raw: Any) -> int:
     if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
@@ -102,6 +109,7 @@ MonthsFact = Annotated[Fact[Months], PlainValidator(fact_of(months))]
 FromFact = Annotated[Fact[Reference], PlainValidator(fact_of(times.reference))]
 LengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_length))]
 OverFact = Annotated[Fact[Duration], PlainValidator(fact_of(_infusion_time))]
+DaysLengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_whole_days))]
 ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
 WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
 CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
@@ -309,6 +317,15 @@ class Washout(Record):
     whichever: Literal["shorter", "longer"] | None = None
 
 
+class Cohorts(Record):
+    """How patients follow one another: size of a cohort, stagger within it, DLT window before the next."""
+
+    size: CountFact
+    stagger: DaysLengthFact | None = None
+    after: Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "stagger", ("first patient", "each patient"))))]
+    dlt: Key
+
+
 class Escalation(Record):
     """Dose levels of a trial that escalates."""
 
@@ -340,6 +357,7 @@ class Protocol(Record):
     products: dict[str, Product]
     arms: Annotated[dict[Key, Arm], Field(min_length=1)]
     washout: tuple[Washout, ...] = ()
+    cohorts: Cohorts | None = None
     escalation: Escalation | None = None
     questions: tuple[Question, ...] = ()
     _sha256: str = PrivateAttr(default="")

@@ -184,7 +184,8 @@ def _assessed(
     start = item.start.chosen.value if item.start else None
     rows: list[tuple[Occasion, Duration | None]] = []
     if start is not None and length is not None:
-        rows += [(Occasion(0, 0, o.start), length) for o in chosen_occasions(found, start)]
+        # A window that a dose opens moves with that dose.
+        rows += [(Occasion(0, 0, o.start, base=(start.line, o.number)), length) for o in chosen_occasions(found, start)]
     rows += [(o, None) for o in _listed(choice, item, found)]
     window = item.window.chosen.value if item.window else None
     said = (*unknown, *((item.note,) if item.note else ()))
