@@ -22,8 +22,11 @@ from nksim.protocol.model import Administration
 from nksim.schedule.dosing import dose_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
+from nksim.schedule.spread import Key
+from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
 Floats = NDArray[np.float64]
+TIMING = ("planned", "sampled")
 ENGINES = ("auto", "numpy", "reference")
 MOST_VALUES = 100_000_000
 # What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
@@ -43,6 +46,7 @@ class Settings:
     model: str = "model1"
     lod: float = 0.01
     lineage: str = "NK"
+    timing: str = "planned"
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
@@ -55,6 +59,8 @@ class Settings:
             raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
         if self.lineage not in LINEAGES:
             raise UsageError("NK642", f"no lineage {shorten(self.lineage)}", help=f"one of {', '.join(LINEAGES)}")
+        if self.timing not in TIMING:
+            raise UsageError("NK646", f"no timing {shorten(self.timing)}", help=f"one of {', '.join(TIMING)}")
         if not 0 < self.lod < 1:
             raise UsageError(
                 "NK643", f"a limit of detection of {self.lod:g} is not a fraction", help='write --lod "1 %"'
@@ -119,6 +125,11 @@ class Simulation:
         if self.choice.protocol.population.age[1] >= OPEN_AGE_Y:
             found.append(f"ages without an upper limit in the registration end at {OLDEST_DRAWN_Y:g} years")
         found += ASSUMPTIONS
+        if self.settings.timing == "sampled":
+            found.append(
+                f"doses depart from their plan within the windows and delays of the file, in {TIMINGS} timings "
+                "that the patients share; marks and visits are those planned"
+            )
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
         )
@@ -154,11 +165,16 @@ def simulate(
     patients = _patients(population)
     typical = expand(choice, patients[0])
     found = regimen_findings(typical)
-    events, not_modelled = event_table(choice, patients)
+    events, not_modelled, keys = _doses(choice, patients)
+    tables = (
+        [shifted(events, keys, drawn_shifts(choice, seed, t)) for t in range(TIMINGS)]
+        if settings.timing != "planned"
+        else []
+    )
     preset = _preset(choice)
     parameter_set = load(settings.model)
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
-    times_d = _grid(events, settings)
+    times_d = _grid([events, *tables], settings)
     if len(population) * len(times_d) * 9 > MOST_VALUES:
         raise InvalidInput(
             "NK645",
@@ -168,7 +184,10 @@ def simulate(
     bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
     covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
     solve = reference.solve if settings.engine == "reference" else engine.solve
-    solution = solve(events, values, covariates, times_d)
+    if tables:
+        solution = solve_sampled(solve, tables, population.index, values, covariates, times_d)
+    else:
+        solution = solve(events, values, covariates, times_d)
     return Simulation(
         choice,
         label or choice.name,
@@ -200,10 +219,16 @@ class _Planned:
     target: str
     line: Administration
     number: int
+    occasion: int
 
 
 def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...]]:
     """The modelled doses of all patients in order of time, and the products that are not modelled."""
+    return _doses(choice, patients)[:2]
+
+
+def _doses(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...], tuple[Key, ...]]:
+    """The doses of `event_table`, what is not modelled, and the line and number of each dose."""
     found = timed(choice)
     planned: list[_Planned] = []
     not_modelled: dict[str, None] = {}
@@ -216,7 +241,8 @@ def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tu
         duration_d = float(length.minutes) / 1440 if length else 0.0
         for occasion in found[line.id]:
             start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
-            planned.append(_Planned(start_d, duration_d, target, line, occasion.number if _varies(line) else 1))
+            given = occasion.number if _varies(line) else 1
+            planned.append(_Planned(start_d, duration_d, target, line, given, occasion.number))
     planned.sort(key=lambda p: p.time_d)
     columns: dict[tuple[str, int], Floats] = {}
     for p in planned:
@@ -228,7 +254,7 @@ def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tu
         tuple(p.target for p in planned),
         np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
     )
-    return table, tuple(not_modelled)
+    return table, tuple(not_modelled), tuple((p.line.id, p.occasion) for p in planned)
 
 
 def _varies(line: Administration) -> bool:
@@ -258,9 +284,9 @@ def _preset(choice: Choice) -> str:
     return presets[0]
 
 
-def _grid(events: EventTable, settings: Settings) -> Floats:
+def _grid(tables: list[EventTable], settings: Settings) -> Floats:
     """Output times: every step from the day of the first dose (or day 0) to the last day, day 0 among them."""
-    first = min(0.0, float(np.floor(events.time_d[0])) if len(events.target) else 0.0)
+    first = min(0.0, *(float(np.floor(t.time_d[0])) for t in tables if len(t.target)))
     before = int(np.ceil(-first / settings.every_d - 1e-9))
     after = int(np.floor(settings.days / settings.every_d + 1e-9))
     return np.arange(-before, after + 1, dtype=np.float64) * settings.every_d

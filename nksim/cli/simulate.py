@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 @options.choices
 @options.running
 @options.body
+@click.option(
+    "--timing",
+    type=click.Choice(("planned", "sampled")),
+    default="planned",
+    show_default=True,
+    help="Doses as planned, or drawn from the file's windows and delays.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
 @options.outputs
 def simulate(
@@ -40,6 +48,7 @@ def simulate(
     age: str | None,
     sex: str | None,
     creatinine: str | None,
+    timing: str,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
@@ -62,7 +71,7 @@ def simulate(
         n=n,
         seed=seed,
         bodies=Bodies(weight, height, age, sex, creatinine),
-        settings=how(days, every, engine, model, lod, lineage),
+        settings=replace(how(days, every, engine, model, lod, lineage), timing=timing),
     )
     for path in paths:
         made.save(path, force=force)

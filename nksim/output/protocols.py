@@ -103,6 +103,8 @@ def _line(protocol: Protocol, line: Administration) -> str:
     for label, fact in (
         ("window", line.window),
         ("at least apart", line.gap),
+        ("may come", line.delay),
+        ("after release tests", product.release if product else None),
         ("in all", line.count),
         ("capped at", line.cap),
         ("rounded half up", line.round),

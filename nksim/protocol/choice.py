@@ -20,7 +20,7 @@ from nksim.protocol.yaml_tree import read_tree
 _TIMINGS = ("days", "before", "after")
 _ASSESSED = ("days", "months", "samples", "window")
 _AMOUNTS = ("cap", "round", "weight", "renal", "vials", "volume")
-_OPTIONAL = ("over", "at", "window", "gap", "count", *_AMOUNTS)
+_OPTIONAL = ("over", "at", "window", "gap", "delay", "count", *_AMOUNTS)
 R = TypeVar("R", bound=Record)
 
 
@@ -134,6 +134,8 @@ def supplies(protocol: Protocol, arm: Arm) -> Iterator[tuple[str, Record]]:
     """Bags and limits of the products that an arm gives, by the path under which a user names them."""
     for name in dict.fromkeys(line.product for line in arm.lines):
         product = protocol.products.get(name)
+        if product is not None and product.release is not None:
+            yield name, product
         for part in ("bag", "limits"):
             record = getattr(product, part, None)
             if record is not None:
@@ -177,6 +179,9 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     field = "days" if field == "day" else field
     if head in ("body", "numbering", "escalation", "cohorts") and getattr(protocol, head, None) is not None:
         return protocol.model_copy(update={head: _with(getattr(protocol, head), field, path, text)})
+    if head in protocol.products and field == "release":
+        changed = _with(protocol.products[head], field, path, text)
+        return protocol.model_copy(update={"products": {**protocol.products, head: changed}})
     if head in protocol.products and field.split(".")[0] in ("bag", "limits"):
         return _supplied(protocol, head, field, path, text)
     found = False
@@ -256,7 +261,7 @@ def _is_fact(record: Record, name: str) -> bool:
         isinstance(record, Assessment) and name in _ASSESSED
     )
     optional = isinstance(record, Administration) and name in _OPTIONAL
-    return timing or optional or isinstance(getattr(record, name), Fact)
+    return timing or optional or name == "release" or isinstance(getattr(record, name), Fact)
 
 
 def _answer(old: Fact[Any] | None, new: Fact[Any], setting: str) -> Fact[Any]:

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_
 from nksim.errors import Misread, shorten
 from nksim.patient import BSA_FORMULAS
 from nksim.protocol import doses, supply, times
+from nksim.protocol.delays import Delay, delay
 from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
 from nksim.protocol.record import Record
@@ -112,6 +113,7 @@ OverFact = Annotated[Fact[Duration], PlainValidator(fact_of(_infusion_time))]
 DaysLengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_whole_days))]
 ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
 WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
+DelayFact = Annotated[Fact[Delay], PlainValidator(fact_of(delay))]
 CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
 YesNoFact = Annotated[Fact[bool], PlainValidator(fact_of(_yes_no))]
 WeightFact = Annotated[Fact[WeightRule], PlainValidator(fact_of(weight_rule))]
@@ -175,6 +177,7 @@ class Product(Record):
     kinetics: Key | None = None
     bag: Bag | None = None
     limits: Limits | None = None
+    release: DelayFact | None = None
 
 
 class Administration(Record):
@@ -191,6 +194,7 @@ class Administration(Record):
     at: ClockFact | None = None
     window: WindowFact | None = None
     gap: OverFact | None = None
+    delay: DelayFact | None = None
     count: CountFact | None = None
     cap: AmountFact | None = None
     round: RoundingFact | None = None

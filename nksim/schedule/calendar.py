@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.schedule.closures import Site
-from nksim.schedule.expansion import Event, Schedule
+from nksim.schedule.expansion import Event, Schedule, timed
 from nksim.schedule.placing import Move, key_of, moves
 from nksim.schedule.safety import Finding, findings
+from nksim.schedule.spread import Spread, slacks, spreads
 from nksim.schedule.timing import Moment, protocol_day
 from nksim.units import Duration
 
@@ -31,6 +32,8 @@ class Row:
     latest: dt.datetime | None
     notes: tuple[str, ...]
     closed: str | None = None
+    possible: tuple[dt.datetime, dt.datetime] | None = None
+    slack: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None
     moved = moves(schedule, site, lambda m: placer.at(m)[0]) if site else {}
     rows = [(placer.row(event, zero, moved.get(key_of(event)), site), i) for i, event in enumerate(schedule.events)]
     rows.sort(key=lambda r: (r[0].start.astimezone(dt.UTC), _rank(r[0].event), r[1]))
-    placed = tuple(r for r, _ in rows)
+    slack = spreads(slacks(schedule.choice, timed(schedule.choice), schedule.anchor_clock))
+    placed = tuple(placer.with_spread(r, slack.get(key_of(r.event))) for r, _ in rows)
     found = (*findings(schedule), *(closed_findings(placed, site) if site else ()))
     return Calendar(schedule, date, tz, placed, found)
 
@@ -157,6 +161,20 @@ class _Placer:
         closed = site.closed(start, until) if site and watched else None
         notes = (*event.notes, *self._placing_notes(nominal, move, closed), *((remark,) if remark else ()))
         return Row(event, protocol_day(offset, zero), study_day, start, end, early, late, notes, closed)
+
+    def with_spread(self, row: Row, spread: Spread | None) -> Row:
+        """The row with the earliest and latest that it may come, where any slack leads there."""
+        if spread is None or (spread.early == 0 and spread.late == 0):
+            return row
+        ends = [self._shifted(row.start, minutes) for minutes in (spread.early, spread.late)]
+        return replace(row, possible=(ends[0], ends[1]), slack=spread.why)
+
+    def _shifted(self, start: dt.datetime, minutes: float) -> dt.datetime:
+        """Whole days step the calendar, the rest elapses."""
+        days, rest = divmod(minutes, 1440)
+        wall = start.replace(tzinfo=None, fold=0) + dt.timedelta(days=days)
+        local = _existing(wall, self.tz)[0] if days else start
+        return self.elapse(local, Decimal(repr(rest))) if rest else local
 
     def _placing_notes(self, nominal: Moment, move: Move | None, closed: str | None) -> tuple[str, ...]:
         notes: tuple[str, ...] = ()
