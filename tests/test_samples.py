@@ -159,3 +159,19 @@ def test_samples_that_cannot_be_are_refused(line, code):
 def test_a_phase_that_cannot_start_is_refused(old, new, code):
     with pytest.raises(InvalidInput, match=code):
         calendar(MORE.replace(old, new))
+
+
+def test_a_line_of_a_later_phase_may_have_its_own_clock_time():
+    rows = calendar(MORE.replace("id: flu2,", 'id: flu2, at: "07:30",'), cells_over="2 h")
+    assert times(rows, "flu2") == ["04-01 07:30", "04-02 07:30"]
+    # Without one, the time at which the infusion before it ended.
+    assert times(rows, "more") == ["04-02 11:00", "04-30 11:00"]
+
+
+def test_a_sample_from_the_start_does_not_count_the_infusion():
+    rows = calendar(
+        assess('{id: pk, what: PK, samples: {start of: last cells, at: "pre-dose, +1 h"}}'), cells_over="2 h"
+    )
+    assert times(rows, "pk") == ["03-05 09:00", "03-05 10:00"]
+    rows = calendar(assess('{id: pk, what: PK, samples: {end of: last cells, at: "pre-dose, +1 h"}}'), cells_over="2 h")
+    assert times(rows, "pk") == ["03-05 09:00", "03-05 12:00"]

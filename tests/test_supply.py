@@ -88,6 +88,12 @@ def test_a_viability_below_its_limit_is_a_finding():
     assert [words for _, words in found if "viability" in words] == ["viability 69 % is below the limit of 70 %"]
 
 
+# HOPA 2018 accepts 10 %: two bags are 108 % of 1e9, and 111 % of 9.73e8 cells.
+@pytest.mark.parametrize(("target", "codes"), [("1e9", []), ("9.73e8", ["NK327"]), ("9.82e8", [])])
+def test_bags_far_from_the_target_are_a_finding(target, codes):
+    assert [code for code, _ in cells(target=f"{target} cells").cautions] == codes
+
+
 def test_a_limit_without_its_content_cannot_be_checked_and_says_so():
     text = TEXT.replace("kinetics: ipsc", f"kinetics: ipsc, {BAG.replace('dmso: 5 g, ', '')}")
     found = dose(parse_protocol(text.encode(), "a.yaml"), "cells").cautions

@@ -9,6 +9,7 @@ from nksim.patient import Patient
 from nksim.protocol.model import Product
 from nksim.protocol.supply import Bag, Limits
 from nksim.schedule.bodysize import Caution, exact
+from nksim.schedule.rounding import MOST_CHANGED_PERCENT
 from nksim.units import Quantity, grouped, plain
 
 
@@ -30,8 +31,11 @@ def from_bags(
         f"{_percent(bag.viability)} viable × {_percent(bag.recovery)} recovered × {_percent(bag.purity)} pure "
         f"({bag.give.chosen.value}): {delivered / target * 100:.1f} % of the target"
     )
-    limits = product.limits or Limits()
-    return delivered, words, tuple(_beyond(limits, bag, bags, exact(patient.weight()))) if product.limits else ()
+    cautions = _beyond(product.limits, bag, bags, exact(patient.weight())) if product.limits else []
+    share = delivered / target * 100
+    if abs(share - 100) > MOST_CHANGED_PERCENT:
+        cautions.append(("NK327", f"whole bags deliver {share:.1f} % of the target"))
+    return delivered, words, tuple(cautions)
 
 
 def _bags(needed: Decimal, give: str, line_id: str) -> Decimal:
