@@ -81,12 +81,23 @@ class Regimen:
         """The chosen arm with its answers applied; raises `UsageError` or `InvalidInput` where they do not fit."""
         return choose(self.protocol, arm=self.arm_name, level=self.dose_level, settings=self.settings)
 
-    def calendar(self, patient: Patient, *, day0: str | dt.date, tz: str, cells_at: str = "10:00") -> PatientCalendars:
+    def calendar(
+        self,
+        patient: Patient,
+        *,
+        day0: str | dt.date,
+        tz: str,
+        cells_at: str = "10:00",
+        site: SiteRules | None = None,
+        earliest: bool = False,
+    ) -> PatientCalendars:
         """The dosing calendar of a patient whose first cells fall on `day0` in the IANA zone `tz`.
+
+        `site` and `earliest` are those of `calendars`.
 
         Raises `Unanswered` where doses or days are unknown, or assumed and not accepted (`assume()`).
         """
-        return self.calendars([(patient, day0, tz)], cells_at=cells_at)
+        return self.calendars([(patient, day0, tz)], cells_at=cells_at, site=site, earliest=earliest)
 
     def calendars(
         self,
