@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nksim.errors import Disagreement, InvalidInput
+from nksim.errors import Disagreement, InvalidInput, Misread
 from nksim.patient import BSA_FORMULAS, Patient
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import change
 from nksim.protocol.reading import parse_protocol
 from nksim.schedule import dosing
 from nksim.schedule.recheck import read
+from nksim.units import quantity
 
 GOOD = parse_protocol((Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml").read_bytes(), "good.yaml")
 
@@ -41,6 +42,36 @@ GOOD = parse_protocol((Path(__file__).parent / "bad_inputs" / "B000_good_protoco
 )
 def test_the_second_grammar_reads_doses_of_its_own(text, number, unit, per):
     assert read(text) == (number, unit, per)
+
+
+NUMBERS = [
+    "60",
+    "0.5",
+    ".5",
+    "1e9",
+    "1E9",
+    "1.0e+9",
+    "2.9 × 10⁷",
+    "2.9x10^7",
+    "3*10^6",
+    "10^9",
+    "10⁹",
+    "1 x 10^6",
+    "+60",
+    "5e-1",
+]
+UNITS = ["mg", "g", "mcg", "μg", "IU", "kIU", "MIU", "WU", "万U", "万单位", "萬IU", "cGy", "Gy", "cells", "cell"]
+PER = ["", "/kg", "/m^2", "/m2", "/㎡", "/m²", "/kg/day", "/m^2/d"]
+
+
+@given(st.sampled_from(NUMBERS), st.sampled_from(["", " ", "  "]), st.sampled_from(UNITS), st.sampled_from(PER))
+def test_whatever_the_first_grammar_reads_the_second_reads_alike(number, space, unit, per):
+    text = f"{number}{space}{unit}{per}"
+    try:
+        first = quantity(text).canonical()
+    except Misread:
+        return
+    assert read(text) == (Fraction(first.number), first.unit, (first.per or "").replace("m^2", "m2"))
 
 
 @pytest.mark.parametrize(

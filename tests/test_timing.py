@@ -192,3 +192,8 @@ def test_the_last_of_three_is_the_third_and_the_first_is_the_first():
         cells_days="0, 3, 9", cy_after="{start of: last cells, by: 1 d}", flu_after="{start of: first cells, by: 1 d}"
     )
     assert (starts(found["cy"]), starts(found["flu"])) == ([(10, 0)], [(1, 0)])
+
+
+# From 10:30 to 09:15 the next day are 22 hours and 45 minutes.
+def test_nominal_days_count_from_the_anchor_s_own_clock():
+    assert Moment(1, dt.time(9, 15)).from_anchor_d(dt.time(10, 30)) == pytest.approx(22.75 / 24, abs=1e-12)

@@ -18,7 +18,8 @@ def next_start(cohorts: Cohorts, before: Sequence[Calendar], start: dt.date) -> 
     """
     size = cohorts.size.chosen.value
     stagger = cohorts.stagger.chosen.value if cohorts.stagger else None
-    assert size is not None
+    if size is None:
+        raise InvalidInput("NK341", "cohorts.size is unknown", help="answer with --set cohorts.size=3")
     place_in_cohort = len(before) % size
     if not before:
         return start, "the first patient"

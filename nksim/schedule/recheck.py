@@ -23,6 +23,7 @@ _FACTORS = {
     **{u: ("Gy", Fraction(f)) for u, f in (("Gy", "1"), ("cGy", "1/100"))},
     **{u: ("cells", Fraction(1)) for u in ("cells", "cell")},
 }
+_NUMBER = r"[0-9.]+(?:[eE][+-]?[0-9]+)?"
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _CLOSE = Fraction(1, 10**9)
 # The text of a dose level is printed to six digits.
@@ -90,12 +91,12 @@ def read(text: str) -> Read:
     """
     text = re.sub("([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: "^" + m[0].translate(_RAISED), text)
     text = unicodedata.normalize("NFKC", text).replace("m^2", "m2").split("(level")[0].replace(",", "").strip()
-    text = re.sub(r"^10 ?\^", "1e", text)
-    match = re.match(r"([0-9.]+) ?(?:[eE]\+?([0-9]+)|[×x*] ?10 ?\^ ?\+?([0-9]+)|[eE](-[0-9]+))? *(.*)$", text)
+    text = re.sub(r"^10 ?\^", "1e", " ".join(text.split()))
+    match = re.match(r"\+?([0-9.]+)(?: ?[×x*] ?10 ?\^ ?([+-]?[0-9]+)|[eE]([+-]?[0-9]+))? ?(.*)$", text)
     if match is None:
         raise ValueError(f"{text!r} is not a dose")
-    power = int(match[2] or match[3] or match[4] or 0)
-    head, *rest = (part.strip() for part in match[5].split("/"))
+    power = int(match[2] or match[3] or 0)
+    head, *rest = (part.strip() for part in match[4].split("/"))
     unit, factor = _FACTORS[head]
     per = next((p for p in rest if p in ("kg", "m2")), "")
     return Fraction(match[1]) * Fraction(10) ** power * factor, unit, per
@@ -124,7 +125,7 @@ def _dose_text(text: str, number: int, patient: Any, body: Any) -> str:
 
 def _applies(when: str, patient: Any, body: Any) -> bool:
     when = unicodedata.normalize("NFKC", when).replace("≤", "<=").replace("≥", ">=")
-    match = re.fullmatch(r"(weight|age|bsa) ?([<>]=?) ?([0-9.]+)[^<>]*", when)
+    match = re.fullmatch(rf"(weight|age|bsa) ?([<>]=?) ?({_NUMBER})[^<>]*", when)
     if match is None:
         raise ValueError(f"{when!r} is not a condition")
     has = {"weight": lambda: _plain(patient.weight_kg), "age": lambda: _plain(patient.age_y)}
@@ -165,7 +166,7 @@ def _weight(text: str, patient: Any) -> Fraction:
 def _surface(body: Any, patient: Any) -> Fraction:
     found = _bsa(body.bsa.chosen.text, patient.height_cm, patient.weight_kg)
     cap = body.bsa_cap.chosen.text.strip()
-    return found if cap == "none" else min(found, Fraction(re.match(r"[0-9.]+", cap)[0]))  # type: ignore[index]
+    return found if cap == "none" else min(found, Fraction(re.match(_NUMBER, cap)[0]))  # type: ignore[index]
 
 
 @lru_cache(maxsize=4096)
@@ -205,7 +206,7 @@ def _renal_text(text: str, patient: Any) -> str:
         held = _fields(part)
         if "otherwise" in held:
             return held["otherwise"]
-        edge = Fraction(re.match(r"[0-9.]+", held["below"])[0])  # type: ignore[index]
+        edge = Fraction(re.match(_NUMBER, held["below"])[0])  # type: ignore[index]
         if value < edge - edge / 10**14:
             return held["give"]
     raise ValueError(f"no renal band of {text!r} holds")

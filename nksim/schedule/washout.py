@@ -83,7 +83,8 @@ def _rule_for(rules: Sequence[Washout], given: Prior) -> Washout:
 
 def _applied(rule: Washout, given: Prior) -> Washed:
     by = rule.by.chosen.value
-    assert by is not None
+    if by is None:
+        raise InvalidInput("NK409", f"the washout of {rule.what} is unknown", help="write by: in the protocol file")
     fixed = _after(given.last, by)
     if not rule.half_lives:
         return Washed(rule, given, fixed, str(by))
