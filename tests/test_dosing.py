@@ -294,3 +294,8 @@ def test_a_heavier_patient_never_gets_less(line, weight, more):
 @given(st.decimals("5", "150", places=2))
 def test_an_uncapped_dose_per_kg_is_proportional_to_weight(weight):
     assert dose(GOOD, "cy", str(weight), None).amount == 60 * weight
+
+
+# 50 mg to 55 mg is exactly 10 %, the limit that HOPA 2018 still accepts.
+def test_a_change_at_the_limit_is_accepted():
+    assert dose(with_cy(dose="50 mg", round="{to: 55 mg, within: 10 %}"), "cy").amount == 55

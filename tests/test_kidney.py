@@ -111,3 +111,11 @@ def test_a_rule_in_a_file_needs_its_source():
 def test_the_bands_say_themselves_in_words():
     raw = {"by": "cockcroft-gault", "bands": [{"below": "30 mL/min", "give": "none"}, {"otherwise": "80 %"}]}
     assert str(renal_rule(raw)) == "by Cockcroft-Gault: below 30 mL/min none; from 30 mL/min 80 % of the dose"
+
+
+@pytest.mark.parametrize(
+    ("by", "needs"), [("bedside-schwartz", "creatinine and height"), ("egfr", "creatinine, age, sex")]
+)
+def test_what_a_formula_needs_is_named(by, needs):
+    with pytest.raises(InvalidInput, match=f"needs {needs}"):
+        renal_function(by, Patient(weight=70, height=170))

@@ -191,3 +191,12 @@ def test_irradiation_is_counted_in_gray():
         '          - {id: tbi, product: tbi, dose: 200 cGy, route: external, days: "-4, -3"}\n', 1)  # fmt: skip
     found = dose(parse_protocol(text.encode(), "tbi.yaml"), "tbi")
     assert (found.amount, found.unit, found.calculation) == (2, "Gy", "200 cGy (flat)")
+
+
+def test_the_least_volume_itself_can_be_measured():
+    protocol = change(change(GOOD, "flu.dose", "2.5 mg"), "flu.volume", "{at: 25 mg/mL, least: 0.1 mL}")
+    assert dose(protocol, "flu").cautions == ()
+
+
+def test_a_viability_at_its_limit_is_within_it():
+    assert not [words for _, words in cells(bag_of_viability="70 %").cautions if "viability" in words]
