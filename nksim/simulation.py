@@ -17,15 +17,17 @@ from nksim.kinetics.assay import LINEAGES, measured, true_chimerism
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
 from nksim.kinetics.solution import Solution
-from nksim.patient import Patient
 from nksim.population import ASSUMPTIONS, Population, normals
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
 from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
+from nksim.schedule.spread import Key
+from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
 Floats = NDArray[np.float64]
+TIMING = ("planned", "sampled")
 ENGINES = ("auto", "native", "numpy", "reference")
 # More values of curves than this are summed up as they go by, and more than the second are never held at once.
 MOST_VALUES = 30_000_000
@@ -47,6 +49,7 @@ class Settings:
     model: str = "model1"
     lod: float = 0.01
     lineage: str = "NK"
+    timing: str = "planned"
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
@@ -59,6 +62,8 @@ class Settings:
             raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
         if self.lineage not in LINEAGES:
             raise UsageError("NK642", f"no lineage {shorten(self.lineage)}", help=f"one of {', '.join(LINEAGES)}")
+        if self.timing not in TIMING:
+            raise UsageError("NK646", f"no timing {shorten(self.timing)}", help=f"one of {', '.join(TIMING)}")
         if not 0 < self.lod < 1:
             raise UsageError(
                 "NK643", f"a limit of detection of {self.lod:g} is not a fraction", help='write --lod "1 %"'
@@ -141,6 +146,11 @@ class Simulation:
         if self.choice.protocol.population.age[1] >= OPEN_AGE_Y:
             found.append(f"ages without an upper limit in the registration end at {OLDEST_DRAWN_Y:g} years")
         found += ASSUMPTIONS
+        if self.settings.timing == "sampled":
+            found.append(
+                f"doses depart from their plan within the windows and delays of the file, in {TIMINGS} timings "
+                "that the patients share; marks and visits are those planned"
+            )
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
         )
@@ -178,14 +188,19 @@ def simulate(
     holds), and `ModelFailure` where the equations cannot be solved.
     """
     settings = settings or Settings()
-    sizes = Sizes(population.weight_kg, population.height_cm, population.age_y)
-    typical = expand(choice, _first(population))
+    sizes = sizes_of(population)
+    typical = expand(choice, sizes.patient(0))
     found = regimen_findings(typical)
-    events, not_modelled = event_table(choice, sizes)
+    events, not_modelled, keys = _doses(choice, sizes)
+    tables = (
+        [shifted(events, keys, drawn_shifts(choice, seed, t)) for t in range(TIMINGS)]
+        if settings.timing != "planned"
+        else []
+    )
     preset = _preset(choice)
     parameter_set = load(settings.model)
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
-    times_d = _grid(float(events.time_d[0]) if len(events.target) else 0.0, settings)
+    times_d = _grid([events, *tables], settings)
     if len(population) * len(times_d) * 9 > MOST_HELD:
         raise InvalidInput(
             "NK645",
@@ -194,7 +209,11 @@ def simulate(
         )
     bsa_m2 = np.sqrt(population.height_cm * population.weight_kg / 3600)
     covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
-    solution = _solver(settings.engine)(events, values, covariates, times_d)
+    solve = _solver(settings.engine)
+    if tables:
+        solution = solve_sampled(solve, tables, population.index, values, covariates, times_d)
+    else:
+        solution = solve(events, values, covariates, times_d)
     return Simulation(
         choice,
         label or choice.name,
@@ -209,6 +228,12 @@ def simulate(
         found,
         typical,
     )
+
+
+def sizes_of(population: Population) -> Sizes:
+    """What the dose rules ask of a population."""
+    p = population
+    return Sizes(p.index, p.weight_kg, p.height_cm, p.age_y, p.male, p.egfr_ml_min_1_73m2)
 
 
 def engine_used(name: str) -> str:
@@ -237,10 +262,16 @@ class _Planned:
     target: str
     line: Administration
     number: int
+    occasion: int
 
 
 def event_table(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...]]:
     """The modelled doses of all patients in order of time, and the products that are not modelled."""
+    return _doses(choice, sizes)[:2]
+
+
+def _doses(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...], tuple[Key, ...]]:
+    """The doses of `event_table`, what is not modelled, and the line and number of each dose."""
     found = timed(choice)
     planned: list[_Planned] = []
     not_modelled: dict[str, None] = {}
@@ -253,19 +284,20 @@ def event_table(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ..
         duration_d = float(length.minutes) / 1440 if length else 0.0
         for occasion in found[line.id]:
             start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
-            planned.append(_Planned(start_d, duration_d, target, line, occasion.number if _varies(line) else 1))
+            given = occasion.number if _varies(line) else 1
+            planned.append(_Planned(start_d, duration_d, target, line, given, occasion.number))
     planned.sort(key=lambda p: p.time_d)
     columns: dict[tuple[str, int], Floats] = {}
     for p in planned:
         if (p.line.id, p.number) not in columns:
-            columns[p.line.id, p.number] = amounts_of(p.line, p.number, sizes, choice.protocol.body)
+            columns[p.line.id, p.number] = amounts_of(p.line, p.number, sizes, choice.protocol)
     table = EventTable(
         np.array([p.time_d for p in planned]),
         np.array([p.duration_d for p in planned]),
         tuple(p.target for p in planned),
         np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
     )
-    return table, tuple(not_modelled)
+    return table, tuple(not_modelled), tuple((p.line.id, p.occasion) for p in planned)
 
 
 def _varies(line: Administration) -> bool:
@@ -290,16 +322,9 @@ def _preset(choice: Choice) -> str:
     return presets[0]
 
 
-def _grid(first_dose_d: float, settings: Settings) -> Floats:
+def _grid(tables: list[EventTable], settings: Settings) -> Floats:
     """Output times: every step from the day of the first dose (or day 0) to the last day, day 0 among them."""
-    first = min(0.0, float(np.floor(first_dose_d)))
+    first = min(0.0, *(float(np.floor(t.time_d[0])) for t in tables if len(t.target)))
     before = int(np.ceil(-first / settings.every_d - 1e-9))
     after = int(np.floor(settings.days / settings.every_d + 1e-9))
     return np.arange(-before, after + 1, dtype=np.float64) * settings.every_d
-
-
-def _first(population: Population) -> Patient:
-    """The first patient, whose calendar stands for the regimen; the measures were checked when they were drawn."""
-    weight, height, age = (float(c[0]) for c in (population.weight_kg, population.height_cm, population.age_y))
-    sex = "M" if population.male[0] else "F"
-    return Patient.known(f"V{population.index[0]:06d}", weight_kg=weight, height_cm=height, age_y=age, sex=sex)

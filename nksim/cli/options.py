@@ -105,13 +105,11 @@ def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def patient(
-    *, id: str, weight: str | None, height: str | None, age: str | None, sex: str | None, creatinine: str | None
-) -> Patient:
+def patient(**given: str | None) -> Patient:
     """The patient that the body options describe."""
     from nksim.patient import Patient
 
-    return Patient(id=id, weight=weight, height=height, age=age, sex=sex, creatinine=creatinine)
+    return Patient(**given)  # type: ignore[arg-type]
 
 
 def checked_outputs(outputs: Sequence[str], suffixes: Sequence[str], *, force: bool) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 @options.body
 @click.option("--parts", metavar="DIR", help="Keep a large run's parts there, and go on with those that are there.")
 @click.option("--cluster", metavar="ADDRESS", help="Compute on a dask cluster, e.g. tcp://host:8786 (nksim[cluster]).")
+@click.option(
+    "--timing",
+    type=click.Choice(("planned", "sampled")),
+    default="planned",
+    show_default=True,
+    help="Doses as planned, or drawn from the file's windows and delays.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
 @options.outputs
 def simulate(
@@ -49,6 +57,7 @@ def simulate(
     creatinine: str | None,
     parts: str | None,
     cluster: str | None,
+    timing: str,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
@@ -72,7 +81,7 @@ def simulate(
             n=n,
             seed=seed,
             bodies=Bodies(weight, height, age, sex, creatinine),
-            settings=how(days, every, engine, model, lod, lineage),
+            settings=replace(how(days, every, engine, model, lod, lineage), timing=timing),
             workers=workers,
             progress=options.progress("simulating"),
             parts=parts,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nksim.patient import BSA_FORMULAS, Patient
 from nksim.protocol.doses import Condition, DoseRule
-from nksim.protocol.model import Administration, Body
+from nksim.protocol.model import Administration, Body, Product, Protocol
 from nksim.schedule.dosing import dose_of
 from nksim.units import Quantity
 
@@ -27,20 +27,29 @@ _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operato
 class Sizes:
     """What dose rules ask of many patients, each (n,); all known, as in a virtual population."""
 
+    index: NDArray[np.int64]
     weight_kg: Floats
     height_cm: Floats
     age_y: Floats
+    male: NDArray[np.bool_]
+    egfr: Floats
 
     @classmethod
     def of(cls, patients: Sequence[Patient]) -> Sizes:
         """Those of single patients; what is not known is nan."""
-        columns = [[getattr(p, name) for p in patients] for name in ("weight_kg", "height_cm", "age_y")]
-        return cls(*(np.array([np.nan if v is None else v for v in column]) for column in columns))
+        names = ("weight_kg", "height_cm", "age_y")
+        columns = [[np.nan if (v := getattr(p, n)) is None else v for p in patients] for n in names]
+        male = np.array([p.sex == "M" for p in patients])
+        egfr = np.array([(p.egfr() or (np.nan,))[0] for p in patients])
+        weight, height, age = (np.array(column, dtype=np.float64) for column in columns)
+        return cls(np.arange(len(patients)), weight, height, age, male, egfr)
 
     def patient(self, i: int) -> Patient:
-        """One of them, for a calculation in words."""
-        weight, height, age = (float(column[i]) for column in (self.weight_kg, self.height_cm, self.age_y))
-        return Patient.known(f"V{i:06d}", weight_kg=weight, height_cm=height, age_y=age, sex="F")
+        """One of them, as the rules of a single dose see a patient."""
+        weight, height, age, egfr = (float(c[i]) for c in (self.weight_kg, self.height_cm, self.age_y, self.egfr))
+        sex = "M" if self.male[i] else "F"
+        name = f"V{int(self.index[i]):06d}"
+        return Patient.known(name, weight_kg=weight, height_cm=height, age_y=age, sex=sex, known_egfr=egfr)
 
     def bsa_m2(self, body: Body) -> Floats:
         """BSA by the body's formula, capped where the body caps it."""
@@ -58,11 +67,16 @@ class Sizes:
 _NEAR_TIE = 1e-9
 
 
-def amounts_of(line: Administration, number: int, sizes: Sizes, body: Body) -> Floats:
+def amounts_of(line: Administration, number: int, sizes: Sizes, protocol: Protocol) -> Floats:
     """The `number`th dose of a line for many patients at once, in its canonical unit.
 
-    The amounts are those of `dose_of` to the last digit or two of a double, rounded ones to the very step.
+    The amounts are those of `dose_of` to the last digits of a double, rounded ones to the very step. A rule that is
+    not arithmetic on weight, surface and age alone is left to `dose_of`, patient by patient.
     """
+    body, product = protocol.body, protocol.products.get(line.product)
+    if not _on_arrays(line, body, product):
+        rows = range(len(sizes.weight_kg))
+        return np.array([float(dose_of(line, number, sizes.patient(i), body, product).amount) for i in rows])
     rule = line.dose.chosen.value
     assert isinstance(rule, DoseRule)
     n = len(sizes.weight_kg)
@@ -82,6 +96,13 @@ def amounts_of(line: Administration, number: int, sizes: Sizes, body: Body) -> F
     if line.round is not None and line.round.chosen.value is not None:
         amount = _all_rounded(amount, line, number, sizes, body)
     return amount
+
+
+def _on_arrays(line: Administration, body: Body, product: Product | None) -> bool:
+    """Whether a line's rule needs no more than weight, height and age."""
+    weight = (line.weight or body.weight).chosen.value
+    plain_weight = weight is None or not weight.needs_ideal
+    return plain_weight and line.renal is None and line.volume is None and (product is None or product.bag is None)
 
 
 def _factor(quantity: Quantity, sizes: Sizes, body: Body) -> Floats:
