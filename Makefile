@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+NATIVE := $(wildcard nksim/kinetics/native/*)
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint lock bench clean
 
 demo: $(VENV)/.run
 	@mkdir -p $(DEMO)
@@ -23,13 +24,13 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 # What a user needs: the package with charts.
-$(VENV)/.run: pyproject.toml
+$(VENV)/.run: pyproject.toml setup.py $(NATIVE)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[charts]'
 	@touch $@
 
 # What a developer needs: exactly the locked versions.
-$(VENV)/.dev: pyproject.toml requirements-dev.lock
+$(VENV)/.dev: pyproject.toml setup.py requirements-dev.lock $(NATIVE)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -41,5 +42,8 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-header --resolution lowest-direct --python-version 3.11 \
 		--extra dev pyproject.toml --output-file requirements-lowest.lock
 
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info nksim/kinetics/_native*

@@ -8,14 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Patient", "Regimen", "__version__", "compare", "protocol"]
+__all__ = ["Patient", "Regimen", "SiteRules", "__version__", "compare", "protocol"]
 
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen, protocol
     from nksim.run import compare
+    from nksim.schedule.siterules import SiteRules
 
-_HOMES = {"Patient": "nksim.patient", "Regimen": "nksim.regimen", "compare": "nksim.run"}
+_HOMES = {
+    "Patient": "nksim.patient",
+    "Regimen": "nksim.regimen",
+    "SiteRules": "nksim.schedule.siterules",
+    "compare": "nksim.run",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -132,3 +132,9 @@ class ModelFailure(NksimError):
     """The kinetic model or its solver could not give an answer."""
 
     exit_code = 4
+
+
+class Disagreement(NksimError):
+    """Two ways of reckoning one dose differ: a fault of nksim's own, and nothing may be printed."""
+
+    exit_code = 70

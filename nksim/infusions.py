@@ -29,6 +29,9 @@ def per_infusion(s: Simulation) -> tuple[Infusion, ...]:
     * `auc`: area until the next infusion, cells·d/µL, linear up and logarithmic down on the output grid
     * `trough`: count just before the next infusion (or at the end of the run), cells/µL
     """
+    if s.measured is not None:
+        # The curves of so many patients went by and were not kept.
+        return ()
     starts = [float(t) for t in s.infusions_d if t < s.times_d[-1]]
     ends = [*starts[1:], float(s.times_d[-1])]
     return tuple(_one(s, i, day, end) for i, (day, end) in enumerate(zip(starts, ends, strict=True)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
 from nksim.kinetics.assay import true_chimerism
-from nksim.noncompartmental import auc, auc_inf, auc_last, half_life, last_index, time_above
+from nksim.noncompartmental import auc, auc_inf, auc_last, last_index, time_above
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
@@ -27,13 +27,21 @@ TOO_SHORT = "the run ends less than 24 h after the first infusion"
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """A metric in every patient: `values` (n,) with nan where missing, and why; `note` qualifies the whole."""
+    """A metric in every patient: `values` (n,) with nan where missing, and why.
+
+    `open_end` counts the patients in whom the value is only a lower bound, because the run ended.
+    """
 
     id: str
     unit: str
     values: Floats
     missing: str | None = None
-    note: str | None = None
+    open_end: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What qualifies the whole."""
+        return f"{self.open_end} patients still above at the end" if self.open_end else None
 
     @property
     def n(self) -> int:
@@ -56,7 +64,8 @@ def donor_nk_peak(s: Simulation) -> Values:
 
     Apart from `donor_nk_cmax` because the first moves with the length of the infusion and the second does not.
     """
-    return Values("donor_nk_peak", COUNT, s.infusion_ends.max(axis=1))
+    why = "with sampled timing infusions end at different times"
+    return Values("donor_nk_peak", COUNT, s.infusion_ends.max(axis=1), why)
 
 
 def donor_nk_cmax(s: Simulation) -> Values:
@@ -90,7 +99,7 @@ def donor_nk_auc_0_28(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to day 28, cells·d/µL, linear up and logarithmic down."""
     if s.times_d[-1] < 28:
         return _none(s, "donor_nk_auc_0_28", AREA, "the run ends before day 28")
-    chosen = (s.times_d >= 0) & (s.times_d <= 28)
+    chosen = slice(*np.searchsorted(s.times_d, [0.0, np.nextafter(28.0, 29.0)]))
     return Values("donor_nk_auc_0_28", AREA, auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
 
 
@@ -112,7 +121,8 @@ def donor_nk_auc_inf(s: Simulation) -> Values:
 
 
 def _from_day0(s: Simulation) -> tuple[Floats, Floats]:
-    chosen = s.times_d >= 0
+    # A slice, not a mask: sums along a copied axis would depend on how many patients stand beside one another.
+    chosen = slice(np.searchsorted(s.times_d, 0.0), None)
     return s.times_d[chosen], s.outputs["donor_nk"][:, chosen]
 
 
@@ -122,19 +132,33 @@ def donor_nk_half_life_d(s: Simulation) -> Values:
     From the highest value at least 24 h after the last infusion to the last above 0.1 cells/µL; at least 8 points
     that fall.
     """
-    after = s.times_d >= s.infusions_d[-1] + 1 - 1e-9
+    after = slice(np.searchsorted(s.times_d, s.infusions_d[-1] + 1 - 1e-9), None)
     times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
-    values = np.array([_decline(times, row) for row in counts])
     return Values(
-        "donor_nk_half_life_d", "d", values, f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL"
+        "donor_nk_half_life_d",
+        "d",
+        _half_lives(times, counts),
+        f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL",
     )
 
 
-def _decline(times: Floats, counts: Floats) -> float:
-    above = np.flatnonzero(counts >= COUNTABLE_PER_UL)
-    first = int(counts.argmax()) if counts.size else 0
-    last = int(above[-1]) + 1 if above.size else 0
-    return half_life(times[first:last], counts[first:last]) if last - first >= 8 else float("nan")
+def _half_lives(times: Floats, counts: Floats) -> Floats:
+    """Half-life (n,) of counts (n, t) from their highest value to the last one that can be counted."""
+    if not times.size:
+        return np.full(len(counts), np.nan)
+    column = np.arange(times.size)
+    first = counts.argmax(axis=1)
+    above = counts >= COUNTABLE_PER_UL
+    last = np.where(above.any(axis=1), times.size - above[:, ::-1].argmax(axis=1), 0)
+    within = (column >= first[:, None]) & (column < last[:, None])
+    enough = last - first >= 8
+    number = np.maximum(last - first, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.where(within, times, 0.0)
+        x = np.where(within, times - (x.sum(axis=1) / number)[:, None], 0.0)
+        y = np.log(np.where(within, counts, 1.0))
+        slope = (x * y).sum(axis=1) / (x * x).sum(axis=1)
+        return np.where(enough & (slope < 0), np.log(2) / -slope, np.nan)
 
 
 def persistence_d(s: Simulation) -> Values:
@@ -147,10 +171,7 @@ def persistence_d(s: Simulation) -> Values:
     found = s.outputs["nk_chimerism_assay"] > 0
     last = found.shape[1] - 1 - found[:, ::-1].argmax(axis=1)
     values = np.where(found.any(axis=1), np.maximum(s.times_d[last], 0.0), 0.0)
-    open_end = int(found[:, -1].sum())
-    return Values(
-        "persistence_d", "d", values, note=f"{open_end} patients still above at the end" if open_end else None
-    )
+    return Values("persistence_d", "d", values, open_end=int(found[:, -1].sum()))
 
 
 def ever_detected(s: Simulation) -> Values:
@@ -179,11 +200,20 @@ def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
             return _none(s, name, "fraction", HIDDEN)
         if s.times_d[-1] < day:
             return _none(s, name, "fraction", f"the run ends before day {day}")
-        values = [np.interp(day, s.times_d, row) for row in s.outputs["nk_chimerism"]]
-        return Values(name, "fraction", np.array(values))
+        return Values(name, "fraction", _at(day, s.times_d, s.outputs["nk_chimerism"]))
 
     on_day.__doc__ = f"True donor fraction of NK cells in blood on day {day}, before any dose of that moment."
     return on_day
+
+
+def _at(day: float, times: Floats, values: Floats) -> Floats:
+    """Values (n,) on a day, on the straight line between its neighbours in time."""
+    right = int(np.searchsorted(times, day))
+    if times[right] == day:
+        return np.ascontiguousarray(values[:, right])
+    part = (day - times[right - 1]) / (times[right] - times[right - 1])
+    between: Floats = values[:, right - 1] + part * (values[:, right] - values[:, right - 1])
+    return between
 
 
 nk_chimerism_d7, nk_chimerism_d14, nk_chimerism_d28 = (_chimerism_on(day) for day in (7, 14, 28))
@@ -210,7 +240,10 @@ def alc_recovery_d(s: Simulation) -> Values:
     nadir = alc.argmin(axis=1)
     need = int(np.ceil(3 / s.settings.every_d - 1e-9)) + 1
     above = alc > RECOVERED_PER_UL
-    runs = np.lib.stride_tricks.sliding_window_view(above, min(need, above.shape[1]), axis=1).all(axis=2)
+    need = min(need, above.shape[1])
+    so_far = np.zeros((len(alc), above.shape[1] + 1), dtype=np.int32)
+    np.cumsum(above, axis=1, dtype=np.int32, out=so_far[:, 1:])
+    runs = so_far[:, need:] - so_far[:, :-need] == need
     later = runs & (np.arange(runs.shape[1]) >= nadir[:, None])
     fell = alc.min(axis=1) <= RECOVERED_PER_UL
     values = np.where(fell & later.any(axis=1), times[later.argmax(axis=1)], np.nan)
@@ -287,7 +320,13 @@ _ABOVE = re.compile(r"(\w+?)_days_above_(\d+(?:\.\d+)?)")
 
 def measure(simulation: Simulation, metrics: Sequence[str] = ()) -> dict[str, Values]:
     """Every metric of a simulation by its id, or those asked for, see `metric`."""
-    return {name: metric(name)(simulation) for name in metrics or METRICS}
+    taken = simulation.measured
+    if taken is None:
+        return {name: metric(name)(simulation) for name in metrics or METRICS}
+    gone = [name for name in metrics if name not in taken]
+    if gone:
+        raise UsageError("NK661", f"{gone[0]} is not taken in so large a population", help="fewer patients (-n)")
+    return {name: taken[name] for name in metrics or taken}
 
 
 def metric(name: str) -> Callable[[Simulation], Values]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from nksim.kinetics.events import EventTable
 from nksim.open_inputs import OpenChoice, other_choice
-from nksim.patient import Patient
 from nksim.population import Population
 from nksim.protocol.choice import Choice
-from nksim.simulation import amounts, as_patients, planned_doses
+from nksim.schedule.amounts import Sizes, amounts_of
+from nksim.simulation import planned_doses, sizes_of
 
 Floats = NDArray[np.float64]
 Answers = tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class DoseTables:
 
     def __init__(self, choice: Choice, population: Population, choices: Sequence[OpenChoice]) -> None:
         self.choice = choice
-        self.patients = as_patients(population.subset([0]))
+        self.sizes = sizes_of(population.subset([0]))
         self.cells = {p.line.id for p in planned_doses(choice)[0] if p.target == "cells"}
         self.body = [x for x in choices if x.line == "body"]
         self.by_line: dict[str, list[OpenChoice]] = {}
@@ -100,9 +100,9 @@ class DoseTables:
 
     def _amounts(self, line_id: str, number: int) -> Floats:
         """The amount under every combination of body options."""
-        return np.array([_amount(b, line_id, number, self.patients) for b in self.bodies])
+        return np.array([_amount(b, line_id, number, self.sizes) for b in self.bodies])
 
 
-def _amount(choice: Choice, line_id: str, number: int, patients: list[Patient]) -> float:
+def _amount(choice: Choice, line_id: str, number: int, sizes: Sizes) -> float:
     line = next(x for x in choice.arm.lines if x.id == line_id)
-    return float(amounts(choice, line, number, patients)[0])
+    return float(amounts_of(line, number, sizes, choice.protocol)[0])

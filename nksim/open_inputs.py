@@ -9,17 +9,17 @@ from typing import Any
 
 from nksim.errors import NksimError
 from nksim.kinetics.parameters import Parameter
-from nksim.patient import BSA_NAMES
+from nksim.patient import BSA_CAUTIONS, BSA_NAMES
 from nksim.protocol.choice import Choice, choose, facts_of
 from nksim.protocol.facts import Fact
 from nksim.protocol.times import Days
 from nksim.units import plain
 
 FACTOR = 2.0
-# What a body fact could be instead; the grammar is the protocol file's.
+# What a body fact could be instead; the grammar is the protocol file's. The weight is not varied: an ideal weight is
+# defined for adults of some height only, and a formula without height has a warning of its own.
 _BODY = {
-    "body.weight": ("actual", "ideal", "adjusted"),
-    "body.bsa": tuple(BSA_NAMES),
+    "body.bsa": tuple(name for name in BSA_NAMES if name not in BSA_CAUTIONS),
     "body.bsa_cap": ("none", "2 m^2"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from nksim.errors import Fault, InvalidInput, Misread, Place, shorten
@@ -18,10 +18,18 @@ PLAUSIBLE = {
     "age": (0.0, 120.0, "y"),
     "creatinine": (5.0, 2500.0, "umol/L"),
     "BMI": (7.0, 100.0, "kg/m²"),
+    "ideal weight": (0.4, 350.0, "kg"),
 }
-_EXAMPLES = {"weight": "20 kg", "height": "110 cm", "age": "6 y or 18 mo", "creatinine": "40 umol/L"}
+_EXAMPLES = {
+    "weight": "20 kg",
+    "height": "110 cm",
+    "age": "6 y or 18 mo",
+    "creatinine": "40 umol/L",
+    "ideal weight": "40 kg",
+}
 ID_PATTERN = re.compile(r"[^\W_][\w.\-]{0,63}")
 UMOL_PER_MG_DL = 88.4
+SHORTEST_DEVINE_CM = 152.4
 
 
 @dataclass(frozen=True, init=False)
@@ -42,6 +50,9 @@ class Patient:
     age_y: float | None
     sex: str | None
     creatinine_umol_l: float | None
+    ideal_weight_kg: float | None = None
+    known_egfr: float | None = None
+    place: Place | None = field(default=None, compare=False)
 
     def __init__(
         self,
@@ -51,11 +62,18 @@ class Patient:
         age: str | float | None = None,
         sex: str | None = None,
         creatinine: str | float | None = None,
+        ideal_weight: str | float | None = None,
         id: str = "P001",
         place: Place | None = None,
     ) -> None:
         faults: list[Fault] = []
-        given = {"weight": weight, "height": height, "age": age, "creatinine": creatinine}
+        given = {
+            "weight": weight,
+            "height": height,
+            "age": age,
+            "creatinine": creatinine,
+            "ideal weight": ideal_weight,
+        }
         read: dict[str, float | None] = {}
         for name, raw in given.items():
             try:
@@ -89,9 +107,21 @@ class Patient:
                 )
         if faults:
             raise InvalidInput(faults)
-        values = (id, read["weight"], read["height"], read["age"], sex, read["creatinine"])
-        for field, value in zip(self.__dataclass_fields__, values, strict=True):
-            object.__setattr__(self, field, value)
+        self._set(
+            id=id,
+            weight_kg=read["weight"],
+            height_cm=read["height"],
+            age_y=read["age"],
+            sex=sex,
+            creatinine_umol_l=read["creatinine"],
+            ideal_weight_kg=read["ideal weight"],
+            known_egfr=None,
+            place=place,
+        )
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def known(
@@ -103,12 +133,24 @@ class Patient:
         age_y: float,
         sex: str,
         creatinine_umol_l: float | None = None,
+        known_egfr: float | None = None,
     ) -> Patient:
-        """A patient whose measures were checked elsewhere, as those of a virtual population are."""
+        """A patient whose measures were checked elsewhere, as those of a virtual population are.
+
+        `known_egfr` is in mL/min/1.73 m², for patients who have no creatinine.
+        """
         patient = cls.__new__(cls)
-        values = (id, weight_kg, height_cm, age_y, sex, creatinine_umol_l)
-        for field, value in zip(cls.__dataclass_fields__, values, strict=True):
-            object.__setattr__(patient, field, value)
+        patient._set(
+            id=id,
+            weight_kg=weight_kg,
+            height_cm=height_cm,
+            age_y=age_y,
+            sex=sex,
+            creatinine_umol_l=creatinine_umol_l,
+            ideal_weight_kg=None,
+            known_egfr=known_egfr,
+            place=None,
+        )
         return patient
 
     def weight(self) -> float:
@@ -116,9 +158,51 @@ class Patient:
         return self._known("weight", self.weight_kg, "--weight 20kg, or weight_kg to the file of patients")
 
     def bsa_m2(self, formula: str) -> float:
-        """Body surface area in m² by a formula of `BSA_FORMULAS`; needs weight and height (NK405)."""
+        """Body surface area in m² by a formula of `BSA_FORMULAS`; needs weight and mostly height (NK405)."""
+        if formula in HEIGHT_FREE:
+            return BSA_FORMULAS[formula](0.0, self.weight())
         height_cm = self._known("height", self.height_cm, "--height 110cm, or height_cm to the file of patients")
         return BSA_FORMULAS[formula](height_cm, self.weight())
+
+    def ideal_kg(self) -> float:
+        """Ideal body weight in kg: as given, or by Devine from height and sex.
+
+        Raises `InvalidInput` NK405 (height or sex missing) or NK408 (shorter than Devine's formula goes).
+
+        >>> round(Patient(height=175, sex="M").ideal_kg(), 2)
+        70.46
+        """
+        if self.ideal_weight_kg is not None:
+            return self.ideal_weight_kg
+        height_cm = self._known("height", self.height_cm, "--height 170cm, or height_cm to the file of patients")
+        if self.sex is None:
+            raise self.refusal("NK405", "the sex is needed for the ideal weight and is not given", "add --sex F or M")
+        if height_cm < SHORTEST_DEVINE_CM:
+            raise self.refusal(
+                "NK408",
+                f"no ideal weight by Devine at {height_cm:g} cm: the formula begins at {SHORTEST_DEVINE_CM:g} cm",
+                "give --ideal-weight, or use the actual weight",
+            )
+        return devine(height_cm, self.sex)
+
+    def clearance_ml_min(self) -> float | None:
+        """Creatinine clearance by Cockcroft & Gault with the actual weight, or None where a measure is missing.
+
+        (140 - age)·weight·(0.85 for women)/(72·creatinine in mg/dL), not indexed to a body surface.
+
+        >>> Patient(weight=72, age=40, sex="M", creatinine="88.4 umol/L").clearance_ml_min()
+        100.0
+        """
+        if self.creatinine_umol_l is None or self.age_y is None or self.sex is None or self.weight_kg is None:
+            return None
+        mg_dl = self.creatinine_umol_l / UMOL_PER_MG_DL
+        return (140 - self.age_y) * self.weight_kg / (72 * mg_dl) * (0.85 if self.sex == "F" else 1.0)
+
+    def schwartz(self) -> float | None:
+        """eGFR in mL/min/1.73 m² by bedside Schwartz, 0.413·height/creatinine in mg/dL, or None."""
+        if self.creatinine_umol_l is None or self.height_cm is None:
+            return None
+        return 0.413 * self.height_cm / (self.creatinine_umol_l / UMOL_PER_MG_DL)
 
     def egfr(self) -> tuple[float, str] | None:
         """eGFR in mL/min/1.73 m² and the formula's name, or None where creatinine, age, height or sex is missing.
@@ -129,14 +213,16 @@ class Patient:
         >>> round(value, 1), rule
         (100.4, 'bedside Schwartz')
         """
-        if self.creatinine_umol_l is None or self.age_y is None or self.height_cm is None:
+        if self.known_egfr is not None:
+            return self.known_egfr, "as given"
+        if self.age_y is None or self.height_cm is None:
             return None
-        mg_dl = self.creatinine_umol_l / UMOL_PER_MG_DL
         if self.age_y < 18:
-            return 0.413 * self.height_cm / mg_dl, "bedside Schwartz"
-        if self.sex is None or self.weight_kg is None:
+            found = self.schwartz()
+            return None if found is None else (found, "bedside Schwartz")
+        clearance = self.clearance_ml_min()
+        if clearance is None:
             return None
-        clearance = (140 - self.age_y) * self.weight_kg / (72 * mg_dl) * (0.85 if self.sex == "F" else 1.0)
         return clearance * 1.73 / self.bsa_m2("mosteller"), "Cockcroft-Gault per 1.73 m²"
 
     def __str__(self) -> str:
@@ -144,11 +230,13 @@ class Patient:
         size = ", ".join(f"{plain(Decimal(repr(v)))} {unit}" for v, unit in known if v is not None)
         return f"{self.id} ({', '.join(filter(None, [size, self.sex]))})"
 
+    def refusal(self, code: str, what: str, help: str) -> InvalidInput:
+        """Why this patient cannot be dosed, at the patient's place in the file where there is one."""
+        return InvalidInput(code, f"patient {self.id}: {what}", help=help, place=self.place)
+
     def _known(self, name: str, value: float | None, option: str) -> float:
         if value is None:
-            raise InvalidInput(
-                "NK405", f"patient {self.id}: the {name} is needed for this dose and is not given", help=f"add {option}"
-            )
+            raise self.refusal("NK405", f"the {name} is needed for this dose and is not given", f"add {option}")
         return value
 
 
@@ -212,12 +300,46 @@ def boyd(height_cm: float, weight_kg: float) -> float:
     return float(0.0003207 * height_cm**0.3 * grams ** (0.7285 - 0.0188 * math.log10(grams)))
 
 
+def stevenson(height_cm: float, weight_kg: float) -> float:
+    """0.0061·h + 0.0128·w - 0.1529, common in Chinese texts; constants remembered, not read in a source."""
+    return 0.0061 * height_cm + 0.0128 * weight_kg - 0.1529
+
+
+def chinese_paediatric(height_cm: float, weight_kg: float) -> float:
+    """0.035·w + 0.1 up to 30 kg, 1.05 + 0.02·(w - 30) above, whatever the height (kiraspecialist.com).
+
+    It falls from 1.15 to 1.05 m² just above 30 kg.
+
+    >>> round(chinese_paediatric(0, 30), 4), round(chinese_paediatric(0, 30.1), 4)
+    (1.15, 1.052)
+    """
+    return 0.035 * weight_kg + 0.1 if weight_kg <= 30 else 1.05 + 0.02 * (weight_kg - 30)
+
+
+def devine(height_cm: float, sex: str) -> float:
+    """Ideal weight: 50 kg (men) or 45.5 kg (women) and 2.3 kg for each inch above 60 (Devine 1974).
+
+    >>> round(devine(172, "F"), 6)
+    63.248031
+    """
+    return (50.0 if sex == "M" else 45.5) + 2.3 * (height_cm / 2.54 - 60)
+
+
 BSA_FORMULAS: dict[str, Callable[[float, float], float]] = {
     "mosteller": mosteller,
     "dubois": dubois,
     "haycock": haycock,
     "gehan-george": gehan_george,
     "boyd": boyd,
+    "stevenson": stevenson,
+    "chinese-paediatric": chinese_paediatric,
+}
+HEIGHT_FREE = ("chinese-paediatric",)
+# What must be known before a dose rests on one of these.
+BSA_CAUTIONS = {
+    "stevenson": "the constants of Stevenson's formula are remembered, not read in a source: check them",
+    "chinese-paediatric": "this BSA uses no height and falls from 1.15 to 1.05 m² (9 %) just above 30 kg; "
+    "its constants stand on one web page: check them",
 }
 BSA_NAMES = {
     "mosteller": "Mosteller",
@@ -225,4 +347,6 @@ BSA_NAMES = {
     "haycock": "Haycock",
     "gehan-george": "Gehan-George",
     "boyd": "Boyd",
+    "stevenson": "Stevenson",
+    "chinese-paediatric": "Chinese paediatric, by weight alone",
 }

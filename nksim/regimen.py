@@ -9,7 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nksim.errors import Misread, UsageError, shorten
+from nksim.errors import Fault, InvalidInput, Misread, UsageError, shorten
 from nksim.output import calendars, files
 from nksim.output.provenance import Provenance, provenance
 from nksim.patient import Patient
@@ -17,8 +17,9 @@ from nksim.protocol.catalog import load
 from nksim.protocol.choice import Choice, change, choose
 from nksim.protocol.model import Protocol
 from nksim.protocol.times import clock
-from nksim.schedule.calendar import Calendar, Row, place
+from nksim.schedule.calendar import Calendar, Row
 from nksim.schedule.expansion import expand
+from nksim.schedule.siterules import SiteRules
 
 if TYPE_CHECKING:
     from nksim.run import Run
@@ -32,7 +33,7 @@ def protocol(id_or_path: str) -> Regimen:
     >>> p = protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
     >>> cal = p.calendar(Patient(weight="20 kg", height="110 cm"), day0="2027-03-01", tz="Asia/Shanghai")
     >>> cal.rows[0].start.date().isoformat(), cal.rows[0].event.amount
-    ('2027-02-22', Decimal('1200.0'))
+    ('2027-02-22', Decimal('1200'))
     """
     return Regimen(load(id_or_path))
 
@@ -88,24 +89,54 @@ class Regimen:
         """The chosen arm with its answers applied; raises `UsageError` or `InvalidInput` where they do not fit."""
         return choose(self.protocol, arm=self.arm_name, level=self.dose_level, settings=self.settings)
 
-    def calendar(self, patient: Patient, *, day0: str | dt.date, tz: str, cells_at: str = "10:00") -> PatientCalendars:
+    def calendar(
+        self,
+        patient: Patient,
+        *,
+        day0: str | dt.date,
+        tz: str,
+        cells_at: str = "10:00",
+        site: SiteRules | None = None,
+        earliest: bool = False,
+    ) -> PatientCalendars:
         """The dosing calendar of a patient whose first cells fall on `day0` in the IANA zone `tz`.
+
+        `site` and `earliest` are those of `calendars`.
 
         Raises `Unanswered` where doses or days are unknown, or assumed and not accepted (`assume()`).
         """
-        return self.calendars([(patient, day0, tz)], cells_at=cells_at)
+        return self.calendars([(patient, day0, tz)], cells_at=cells_at, site=site, earliest=earliest)
 
     def calendars(
-        self, patients: Sequence[tuple[Patient, str | dt.date, str]], *, cells_at: str = "10:00"
+        self,
+        patients: Sequence[tuple[Patient, str | dt.date, str]],
+        *,
+        cells_at: str = "10:00",
+        site: SiteRules | None = None,
+        earliest: bool = False,
     ) -> PatientCalendars:
-        """One calendar each for patients with their day 0 and zone."""
+        """One calendar each for patients with their day 0 and zone.
+
+        With `earliest` the day given is where the search for each day 0 begins; patients of one file then follow one
+        another by the protocol's `cohorts:`. `site` says what is closed and what therapy went before.
+        """
         choice = self.choice().answered(accept_assumed=self.accept_assumed)
         try:
             at = clock(cells_at)
         except Misread as error:
             raise UsageError(error.code, f"cells_at: {error.message}", help=error.help) from None
-        placed = tuple(place(expand(choice, p, anchor_clock=at), day0=day0, tz=tz) for p, day0, tz in patients)
-        return PatientCalendars(placed, provenance(choice, command=self.command))
+        placed: list[Calendar] = []
+        faults: list[Fault] = []
+        rules = site or SiteRules()
+        for patient, day0, tz in patients:
+            try:
+                schedule = expand(choice, patient, anchor_clock=at)
+                placed.append(rules.place(schedule, placed, day0=day0, tz=tz, earliest=earliest))
+            except InvalidInput as error:
+                faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
+        if faults:
+            raise InvalidInput(dict.fromkeys(faults))
+        return PatientCalendars(tuple(placed), provenance(choice, command=self.command))
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
         """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,11 @@ from nksim.patient import Patient
 from nksim.population import Population, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
+from nksim.scale.parts import run_parts
+from nksim.scale.summary import Job, Progress, cores, summarise
 from nksim.sensitivity import Sensitivity
 from nksim.sensitivity import sensitivity as how_sensitive
-from nksim.simulation import Settings, Simulation, age_range
+from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
 from nksim.simulation import simulate as run_choice
 from nksim.sweep import Span, Swept, span
 from nksim.sweep import sweep as follow
@@ -151,8 +155,8 @@ class Bodies:
     sex: str | None = None
     creatinine: str | float | None = None
 
-    def population(self, n: int, seed: int, ages: tuple[float, float]) -> Population:
-        """`n` virtual patients of these bodies, ages from the range where they are not fixed."""
+    def population(self, n: int, seed: int, ages: tuple[float, float], first: int = 0) -> Population:
+        """`n` virtual patients of these bodies from number `first`, ages from the range where they are not fixed."""
         fixed = Patient(weight=self.weight, height=self.height, age=self.age, sex=self.sex, creatinine=self.creatinine)
         sex: Any = fixed.sex
         egfr = fixed.egfr()
@@ -171,6 +175,7 @@ class Bodies:
             weight_kg=fixed.weight_kg,
             height_cm=fixed.height_cm,
             egfr=egfr[0] if egfr else None,
+            first=first,
         )
 
 
@@ -184,19 +189,50 @@ def simulate(
     goals: Sequence[str] = (),
     sensitivity: str | None = None,
     observed: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    parts: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
     Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`. `goals` are texts as
     `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked;
-    `observed` a CSV of points to be laid over the curves.
+    `observed` a CSV of points to be laid over the curves. Where the curves of all patients are too many to hold they
+    are summed up as they go by, on `workers` threads. With a directory for `parts` a run that was stopped goes on
+    where it was; an `executor` (of processes, of a cluster) computes the parts.
     """
     choice = regimen.choice().answered(accept_assumed=True)
-    population = (bodies or Bodies()).population(n, seed, age_range(choice))
     wanted, points = parsed_goals(goals), read_observed(observed) if observed else ()
-    simulation = run_choice(choice, population, seed=seed, settings=settings)
+    bodies, ages = bodies or Bodies(), age_range(choice)
+    if parts is None and executor is None:
+        simulation = _done(choice, n, seed, bodies, ages, settings, "", workers, progress)
+    else:
+        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, settings or Settings())
+        used, directory = workers or cores(), None if parts is None else Path(parts)
+        with nullcontext(executor) if executor else ThreadPoolExecutor(used) as running:
+            simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
     moved = _sensitivities([regimen], [simulation], sensitivity)
     return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved), points)
+
+
+def _done(
+    choice: Choice,
+    n: int,
+    seed: int,
+    bodies: Bodies,
+    ages: tuple[float, float],
+    settings: Settings | None,
+    label: str,
+    workers: int | None,
+    progress: Progress | None,
+) -> Simulation:
+    """One regimen in patients of these bodies, summed up in chunks where it is too large to hold."""
+    used = settings or Settings()
+    if too_many_to_hold(n, used):
+        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, used, label)
+        return summarise(job, n, workers=workers or cores(), progress=progress)
+    return run_choice(choice, bodies.population(n, seed, ages), seed=seed, settings=used, label=label)
 
 
 def compare(
@@ -211,6 +247,8 @@ def compare(
     sweep: str | None = None,
     sensitivity: str | None = None,
     observed: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> ComparedRuns:
     """Simulates regimens in the same `n` virtual patients, of the ages that all their trials admit.
 
@@ -226,15 +264,14 @@ def compare(
     over, points = span(sweep) if sweep else None, read_observed(observed) if observed else ()
     for name in (*metrics, *(a.metric for a in both or ())):
         metric(name)
-    who = bodies or Bodies()
-    population = who.population(n, seed, _common_ages(choices))
-    labels = _labels(choices)
+    who, ages, labels = bodies or Bodies(), _common_ages(choices), _labels(choices)
     done = [
-        run_choice(c, population, seed=seed, settings=settings, label=x) for c, x in zip(choices, labels, strict=True)
+        _done(choice, n, seed, who, ages, settings, label, workers, progress)
+        for choice, label in zip(choices, labels, strict=True)
     ]
     swept: tuple[Swept, ...] = ()
     if over:
-        parts = [_at(who, over, value).population(n, seed, _common_ages(choices)) for value in over.values]
+        parts = [_at(who, over, value).population(n, seed, ages) for value in over.values]
         pairs = list(zip(labels, choices, strict=True))
         name = metrics[0] if metrics else "cells_total"
         swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings())
@@ -261,6 +298,8 @@ def _sensitivities(
 ) -> tuple[Sensitivity, ...]:
     if name is None:
         return ()
+    if any(s.measured is not None for s in done):
+        raise UsageError("NK647", "too many patients for a sensitivity analysis", help="fewer patients (-n)")
     return tuple(
         how_sensitive(
             s.choice,

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.kinetics import engine, reference
+from nksim.kinetics import engine, native, reference
 from nksim.kinetics.assay import LINEAGES, measured, true_chimerism
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
 from nksim.kinetics.solution import Solution
-from nksim.patient import Patient, mosteller
 from nksim.population import ASSUMPTIONS, Population, normals
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
-from nksim.schedule.dosing import dose_of
+from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
+from nksim.schedule.spread import Key
+from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
 Floats = NDArray[np.float64]
-ENGINES = ("auto", "numpy", "reference")
-MOST_VALUES = 100_000_000
+TIMING = ("planned", "sampled")
+ENGINES = ("auto", "native", "numpy", "reference")
+# More values of curves than this are summed up as they go by, and more than the second are never held at once.
+MOST_VALUES = 30_000_000
+MOST_HELD = 120_000_000
 # What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
 PRODUCTS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
 SAME_DONOR = "graft donor"
@@ -43,6 +49,7 @@ class Settings:
     model: str = "model1"
     lod: float = 0.01
     lineage: str = "NK"
+    timing: str = "planned"
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
@@ -55,6 +62,8 @@ class Settings:
             raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
         if self.lineage not in LINEAGES:
             raise UsageError("NK642", f"no lineage {shorten(self.lineage)}", help=f"one of {', '.join(LINEAGES)}")
+        if self.timing not in TIMING:
+            raise UsageError("NK646", f"no timing {shorten(self.timing)}", help=f"one of {', '.join(TIMING)}")
         if not 0 < self.lod < 1:
             raise UsageError(
                 "NK643", f"a limit of detection of {self.lod:g} is not a fraction", help='write --lod "1 %"'
@@ -67,7 +76,8 @@ class Simulation:
 
     `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
     (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `infusion_ends` (n, i) the
-    donor NK counts at the end of each cell infusion, in cells/µL.
+    donor NK counts at the end of each cell infusion, in cells/µL, nan where the timing is sampled; `measured` the
+    metrics, where they were taken while the trajectories went by.
     """
 
     choice: Choice
@@ -83,6 +93,7 @@ class Simulation:
     findings: tuple[Finding, ...]
     typical: Schedule
     infusion_ends: Floats
+    measured: dict[str, Any] | None = None
 
     @property
     def times_d(self) -> Floats:
@@ -110,6 +121,22 @@ class Simulation:
         return {**found, "nk_chimerism_assay": seen}
 
     @property
+    def engine(self) -> str:
+        """The engine that did the work."""
+        return engine_used(self.settings.engine)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of `outputs`."""
+        return tuple(self.outputs)
+
+    def bands(self, name: str, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
+        """Mean (t,) and quantiles (q, t) over patients of one output."""
+        values = self.outputs[name]
+        means = np.array([math.fsum(column) / len(column) for column in values.T])
+        return means, np.quantile(values, quantiles, axis=0)
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What the result rests on that nobody has stated, in sentences that name every assumed value."""
         facts = "; ".join(f"{path} = {fact.chosen.text}" for path, fact in self.choice.assumed())
@@ -121,6 +148,11 @@ class Simulation:
         if self.choice.protocol.population.age[1] >= OPEN_AGE_Y:
             found.append(f"ages without an upper limit in the registration end at {OLDEST_DRAWN_Y:g} years")
         found += ASSUMPTIONS
+        if self.settings.timing == "sampled":
+            found.append(
+                f"doses depart from their plan within the windows and delays of the file, in {TIMINGS} timings "
+                "that the patients share; marks and visits are those planned"
+            )
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
         )
@@ -136,6 +168,11 @@ class Simulation:
                 "interleukin-2 schedules by it"
             )
         return tuple(found)
+
+
+def too_many_to_hold(n: int, settings: Settings) -> bool:
+    """Whether the curves of `n` patients are better summed up in chunks than held; two weeks lie before day 0."""
+    return n * (settings.days + 14) / settings.every_d * 9 > MOST_VALUES
 
 
 def age_range(choice: Choice) -> tuple[float, float]:
@@ -160,16 +197,29 @@ def simulate(
     the equations cannot be solved.
     """
     settings = settings or Settings()
-    patients = as_patients(population)
-    typical = expand(choice, patients[0])
+    sizes = sizes_of(population)
+    typical = expand(choice, sizes.patient(0))
     found = regimen_findings(typical)
-    events, not_modelled = event_table(choice, patients)
+    events, not_modelled, keys = _doses(choice, sizes)
     if infusions is not None:
         events = _first_infusions(events, infusions)
+    tables = (
+        [shifted(events, keys, drawn_shifts(choice, seed, t)) for t in range(TIMINGS)]
+        if settings.timing != "planned"
+        else []
+    )
     preset = _preset(choice)
     parameter_set = load(settings.model)
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
-    solution, ends = solved(events, values, population, _grid(events, settings), settings.engine)
+    times_d = _grid([events, *tables], settings)
+    if tables:
+        # The ends of infusions differ from timing to timing, so that no one count stands for them.
+        ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
+        both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
+        dense = solve_sampled(_solver(settings.engine), tables, population.index, values, covariates, both)
+        solution = dense.at(np.searchsorted(both, times_d))
+    else:
+        solution, ends = solved(events, values, population, times_d, settings.engine)
     return Simulation(
         choice,
         label or choice.name,
@@ -187,21 +237,42 @@ def simulate(
     )
 
 
-def solved(
-    events: EventTable, values: Mapping[str, Floats], population: Population, times_d: Floats, name: str
-) -> tuple[Solution, Floats]:
-    """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
-    if len(population) * len(times_d) * 9 > MOST_VALUES:
+def sizes_of(population: Population) -> Sizes:
+    """What the dose rules ask of a population."""
+    p = population
+    return Sizes(p.index, p.weight_kg, p.height_cm, p.age_y, p.male, p.egfr_ml_min_1_73m2)
+
+
+def engine_used(name: str) -> str:
+    """The engine that `name` stands for here: auto is native where it was built, else numpy."""
+    if name == "native" and not native.available():
+        raise UsageError("NK646", "the native engine was not built", help="--engine numpy, or install with a compiler")
+    return name if name != "auto" else "native" if native.available() else "numpy"
+
+
+def _solver(name: str) -> Callable[..., Solution]:
+    return {"native": native.solve, "numpy": engine.solve, "reference": reference.solve}[engine_used(name)]
+
+
+def _covariates(population: Population, times_d: Floats) -> Covariates:
+    """Body measures of a population whose curves at these times can be held; raises `InvalidInput` NK645 if not."""
+    if len(population) * len(times_d) * 9 > MOST_HELD:
         raise InvalidInput(
             "NK645",
             f"{len(population)} patients at {len(times_d)} times are too many to hold",
             help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)",
         )
-    bsa_m2 = np.array([mosteller(h, w) for h, w in zip(population.height_cm, population.weight_kg, strict=True)])
-    covariates = Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
-    solve = reference.solve if name == "reference" else engine.solve
+    bsa_m2 = np.sqrt(population.height_cm * population.weight_kg / 3600)
+    return Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
+
+
+def solved(
+    events: EventTable, values: Mapping[str, Floats], population: Population, times_d: Floats, name: str
+) -> tuple[Solution, Floats]:
+    """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
+    covariates = _covariates(population, times_d)
     ends = _infusion_ends(events)
-    dense = solve(events, values, covariates, np.union1d(times_d, ends))
+    dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends))
     at_ends = dense["donor_nk"][:, np.searchsorted(dense.times_d, ends)]
     return dense.at(np.searchsorted(dense.times_d, times_d)), at_ends
 
@@ -229,6 +300,7 @@ class Planned:
     target: str
     line: Administration
     number: int
+    occasion: int
 
 
 def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
@@ -245,34 +317,35 @@ def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
         duration_d = float(length.minutes) / 1440 if length else 0.0
         for occasion in found[line.id]:
             start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
-            planned.append(Planned(start_d, duration_d, target, line, occasion.number if _varies(line) else 1))
+            given = occasion.number if _varies(line) else 1
+            planned.append(Planned(start_d, duration_d, target, line, given, occasion.number))
     return sorted(planned, key=lambda p: p.time_d), tuple(not_modelled)
 
 
-def event_table(choice: Choice, patients: list[Patient]) -> tuple[EventTable, tuple[str, ...]]:
+def event_table(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...]]:
     """The modelled doses of all patients in order of time, and the products that are not modelled."""
+    return _doses(choice, sizes)[:2]
+
+
+def _doses(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...], tuple[Key, ...]]:
+    """The doses of `event_table`, what is not modelled, and the line and number of each dose."""
     planned, not_modelled = planned_doses(choice)
     columns: dict[tuple[str, int], Floats] = {}
     for p in planned:
         if (p.line.id, p.number) not in columns:
-            columns[p.line.id, p.number] = amounts(choice, p.line, p.number, patients)
+            columns[p.line.id, p.number] = amounts_of(p.line, p.number, sizes, choice.protocol)
     table = EventTable(
         np.array([p.time_d for p in planned]),
         np.array([p.duration_d for p in planned]),
         tuple(p.target for p in planned),
         np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
     )
-    return table, not_modelled
+    return table, not_modelled, tuple((p.line.id, p.occasion) for p in planned)
 
 
 def _varies(line: Administration) -> bool:
     """Whether a line lists one dose for each administration."""
     return any(len(case.doses) > 1 for case in line.dose.chosen.value.cases)  # type: ignore[union-attr]
-
-
-def amounts(choice: Choice, line: Administration, number: int, patients: list[Patient]) -> Floats:
-    """Amounts (n,) of the `number`th dose of a line."""
-    return np.array([float(dose_of(line, number, p, choice.protocol.body).amount) for p in patients])
 
 
 def _target(choice: Choice, line: Administration) -> str | None:
@@ -298,18 +371,9 @@ def _infusion_ends(events: EventTable) -> Floats:
     return np.asarray(events.time_d[cells] + np.maximum(events.duration_d[cells], 1 / 86400))
 
 
-def _grid(events: EventTable, settings: Settings) -> Floats:
+def _grid(tables: list[EventTable], settings: Settings) -> Floats:
     """Output times: every step from the day of the first dose (or day 0) to the last day, day 0 among them."""
-    first = min(0.0, float(np.floor(events.time_d[0])) if len(events.target) else 0.0)
+    first = min(0.0, *(float(np.floor(t.time_d[0])) for t in tables if len(t.target)))
     before = int(np.ceil(-first / settings.every_d - 1e-9))
     after = int(np.floor(settings.days / settings.every_d + 1e-9))
     return np.arange(-before, after + 1, dtype=np.float64) * settings.every_d
-
-
-def as_patients(population: Population) -> list[Patient]:
-    """The population as patients of the dosing rules; they were checked when they were drawn."""
-    columns = (population.index, population.weight_kg, population.height_cm, population.age_y, population.male)
-    return [
-        Patient.known(f"V{i:06d}", weight_kg=float(w), height_cm=float(h), age_y=float(a), sex="M" if male else "F")
-        for i, w, h, a, male in zip(*columns, strict=True)
-    ]

@@ -26,7 +26,7 @@ SMALLEST_NUMBER = Decimal("1e-15")
 
 # spelling -> (canonical unit, power-of-ten multiplier that the spelling carries)
 _UNITS: dict[str, tuple[str, Decimal]] = {
-    **{u: (u, Decimal(1)) for u in ("mg", "g", "mcg", "ng", "IU", "Gy", "cGy", "cells", "mL", "kg", "cm", "%")},
+    **{u: (u, Decimal(1)) for u in ("mg", "g", "mcg", "ng", "IU", "Gy", "cGy", "cells", "mL", "kg", "cm", "%", "EU")},
     "m^2": ("m^2", Decimal(1)),
     "μg": ("mcg", Decimal(1)),
     "kIU": ("IU", Decimal(10**3)),
@@ -50,6 +50,7 @@ DIMENSIONS = {
     "mL": "volume",
     "%": "percent",
     "umol/L": "creatinine",
+    "EU": "endotoxin",
 }
 CANONICAL = {"drug mass": "mg", "activity": "IU", "radiation": "Gy", "cells": "cells"}
 _REFUSED = {

@@ -78,3 +78,16 @@ def test_levels_and_arms_are_chosen_by_name():
     cal = p.calendar(nksim.Patient(weight="50 kg", age="30 y"), **PLACE)
     assert [float(r.event.amount) for r in cal.rows] == [9e8, 9e8]
     assert nksim.protocol("umn-haplo-nk").arm("cohort2").choice().name == "umn-haplo-nk/cohort2"
+
+
+def test_a_site_that_closes_is_the_same_word_in_python():
+    p = (
+        nksim.protocol("jk500")
+        .change("cells.dose", "1e7 cells/kg")
+        .change("cells.days", "0")
+        .change("flu.days", "-6..-4")
+    )
+    child = nksim.Patient(weight="20 kg", height="110 cm")
+    site = nksim.SiteRules(closed=("weekends",))
+    found = p.calendar(child, day0="2027-03-06", tz="Asia/Shanghai", site=site, earliest=True)
+    assert found.calendars[0].day0.isoformat() == "2027-03-08"

@@ -60,8 +60,8 @@ STATED = {
 UNKNOWN = {
     "jk500": {"cells.dose", "cells.days"},
     "ink-aml": {"chimerism.days"},
-    "nkg2d-carnk": {"dlt.for", "escalation.design"},
-    "donor-nk-il2": {"cells.dose", "cells.days", "il2.dose", "il2.days"},
+    "nkg2d-carnk": {"dlt.for", *(f"escalation.{name}" for name in ("design", "within", "between", "replace"))},
+    "donor-nk-il2": {"cells.dose", "cells.days", "il2.dose", "il2.days", "escalation.levels", "escalation.design"},
     "cd123-carnk": {"cy.dose", "cy.days", "flu.dose", "flu.days", "pk.days"},
     "nkaml": set(),
     "umn-haplo-nk": set(),

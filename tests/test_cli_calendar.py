@@ -220,3 +220,70 @@ def test_the_command_line_is_the_provenance_of_its_output():
     done = subprocess.run([sys.executable, "-c", code, *JK500, "--json"], capture_output=True, check=True)
     provenance = json.loads(done.stdout.decode())["provenance"]
     assert provenance["command"].startswith("nksim calendar jk500 --weight 20kg --height 110cm")
+
+
+def test_every_patient_of_a_file_who_lacks_a_height_is_named_with_the_line(capfd, tmp_path):
+    file = tmp_path / "p.csv"
+    file.write_text("id,weight_kg,height_cm\nA,20,\nB,25,120\nC,30,\n")
+    code, out, err = said(capfd, "calendar", GOOD, "--patients", str(file), *PLACED)
+    assert (code, out) == (1, "")
+    assert [line for line in err.splitlines() if "NK405" in line] == [
+        f"{file}:2: error[NK405]: patient A: the height is needed for this dose and is not given",
+        f"{file}:4: error[NK405]: patient C: the height is needed for this dose and is not given",
+    ]
+
+
+def test_an_ideal_weight_may_be_given_for_a_child(capfd):
+    code, out, err = said(
+        capfd, "calendar", GOOD, *CHILD, "--ideal-weight", "19kg", *PLACED, "--set", "body.weight=ideal"
+    )
+    assert (code, err) == (0, "")
+    assert "60 mg/kg × 19 kg (ideal 19 kg as given, actual 20 kg)" in out
+
+
+WEEKDAYS = ["--set", "flu.days=-6..-4", "--set", "cells.days=0, 5"]
+WINDOW = ["--set", "cells.window=-1..+1 d"]
+
+
+def test_a_closed_day_is_flagged_and_a_window_moves_off_it(capfd):
+    code, out, err = said(capfd, "calendar", GOOD, *CHILD, *PLACED, *WEEKDAYS, "--closed", "weekends")
+    assert (code, err) == (0, "warning[NK330]: cells 2/2 on Sat 2027-03-06: weekend\n")
+    code, out, err = said(capfd, "calendar", GOOD, *CHILD, *PLACED, *WEEKDAYS, *WINDOW, "--closed", "weekends")
+    assert (code, err) == (0, "")
+    assert "cells 2/2 on Fri 2027-03-05: moved from Sat 2027-03-06: weekend" in out
+
+
+def test_the_earliest_day_0_is_found_and_said(capfd):
+    placed = ["--earliest", "2027-03-06", "--tz", "Asia/Shanghai", "--closed", "weekends"]
+    code, out, err = said(capfd, "calendar", GOOD, *CHILD, *placed, *WEEKDAYS, *WINDOW)
+    assert (code, err) == (0, "P001: earliest day 0 is Mon 2027-03-08\n")
+    assert "day 0 Mon 2027-03-08" in out
+    code, out, err = said(capfd, "calendar", GOOD, *CHILD, *placed)
+    assert (code, out) == (1, "")
+    assert err.startswith("error[NK340]: no day 0 from 2027-03-06 to 2028-03-05: these exclude one another: cy (")
+
+
+def test_a_washout_that_day_0_violates_is_a_finding(capfd):
+    answers = ["cells.dose=1e7 cells/kg", "cells.days=0", "il2.dose=1e6 IU", "il2.days=1"]
+    settings = [x for a in answers for x in ("--set", a)]
+    args = ["calendar", "donor-nk-il2", "--weight", "70kg", *PLACED, *settings, "--prior", "radiotherapy=2027-02-10"]
+    code, _, err = said(capfd, *args, "--strict")
+    assert code == 1
+    assert "warning[NK331]: washout of radiotherapy: last on 2027-02-10, 4 wk, day 0 not before 2027-03-10" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (["--earliest", "2027-03-01"], "exclude each other"),
+        (["--closed", "sundays"], "NK510"),
+        (["--hours", "8-18"], "NK511"),
+        (["--prior", "radiotherapy"], "NK513"),
+        (["--prior", "radiotherapy=2027-01-01"], "NK514"),
+        (["--shift", "later"], "--shift"),
+    ],
+)
+def test_what_cannot_be_placed_is_a_usage_error(capfd, more, word):
+    code, out, err = said(capfd, "calendar", GOOD, *CHILD, *PLACED, *more)
+    assert (code, out) == (2, "")
+    assert word in err

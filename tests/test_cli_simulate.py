@@ -28,7 +28,7 @@ def test_simulate_prints_the_metrics_and_names_what_is_assumed(capsys):
 
 
 def test_accepted_assumptions_give_no_warning(capsys):
-    _, err = ran(capsys, "simulate", "nkaml", "--assume", *FEW)
+    _, err = ran(capsys, "simulate", "nkaml", "--assume", "--engine", "numpy", *FEW)
     assert err == ""
 
 
@@ -201,6 +201,29 @@ def test_json_of_a_comparison_holds_the_differences(capsys):
     found = json.loads(out)
     assert found["differences"][0]["to"] == "nkaml"
     assert found["differences"][0]["metrics"]["cy_auc"]["pairs"] == 3
+
+
+def test_timing_is_planned_or_sampled(capfd):
+    args = [
+        "simulate",
+        "nkaml",
+        "-n",
+        "4",
+        "--days",
+        "14",
+        "--every",
+        "1d",
+        "--assume",
+        "--set",
+        "cells.window=-0..+3 d",
+    ]
+    assert run([*args, "--timing", "sampled"]) == 0
+    sampled = capfd.readouterr().out
+    assert run(args) == 0
+    planned = capfd.readouterr().out
+    assert sampled != planned
+    assert "20 timings" in " ".join(sampled.split())
+    assert "20 timings" not in " ".join(planned.split())
 
 
 def test_a_grid_of_variants_names_each_by_what_differs(capsys):

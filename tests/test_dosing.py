@@ -61,6 +61,76 @@ def test_cells_per_kg_are_cells_times_weight(per_kg, weight, cells):
     assert dose(protocol, "cells", weight).amount == Decimal(cells)
 
 
+# pk-dosing 2.1: Stevenson at 110 cm, 19 kg and 170 cm, 70 kg; the Chinese paediatric formula up to and above 30 kg.
+@pytest.mark.parametrize(
+    ("formula", "height", "weight", "bsa"),
+    [
+        ("stevenson", 110, 19, 0.7613),
+        ("stevenson", 170, 70, 1.7801),
+        ("chinese-paediatric", None, 10, 0.45),
+        ("chinese-paediatric", None, 30, 1.15),
+        ("chinese-paediatric", None, 30.1, 1.052),
+        ("chinese-paediatric", None, 50, 1.45),
+    ],
+)
+def test_formulas_common_in_china_are_there_with_a_caution(formula, height, weight, bsa):
+    found = dose(change(GOOD, "body.bsa", formula), "flu", weight, height)
+    assert float(found.amount) == pytest.approx(25 * bsa, abs=25e-5 / 2)
+    assert [code for code, _ in found.cautions] == ["NK321"]
+    assert dose(GOOD, "flu").cautions == ()
+
+
+# cases.md 6.3: label of oral fludarabine, 40 mg/m2 by band of BSA (two decimals); bands are data, no formula gives them.
+LABEL = [(0.88, 30), (1.13, 40), (1.38, 50), (1.63, 60), (1.88, 70), (2.13, 80), (2.38, 90)]
+
+
+@pytest.mark.parametrize(("top", "mg"), LABEL)
+def test_a_published_table_of_bands_is_followed_to_its_edges(top, mg):
+    table = banded(*((f"bsa < {edge + 0.005:.3f} m^2", f"{amount} mg") for edge, amount in LABEL), (None, "100 mg"))
+    for bsa, expected in ((top, mg), (top + 0.01, mg + 10)):
+        # Mosteller: the weight in kg is 3600·BSA² over the height, 20·BSA² at 180 cm and 30·BSA² at 120 cm.
+        height = 180 if bsa > 1.3 else 120
+        assert dose(table, "cy", 3600 * bsa**2 / height, height).amount == expected
+
+
+# cases.md 6.3: tisagenlecleucel, 0.2-5.0e6/kg up to 50 kg and 0.1-2.5e8 in all above it, where the two meet.
+@pytest.mark.parametrize(
+    ("per_kg", "flat", "weight", "cells"),
+    [
+        ("2e5", "1e7", "50", "1e7"),
+        ("5e6", "2.5e8", "50", "2.5e8"),
+        ("2e5", "1e7", "50.1", "1e7"),
+        ("5e6", "2.5e8", "50.1", "2.5e8"),
+        ("5e6", "2.5e8", "20", "1e8"),
+    ],
+)
+def test_a_weight_switch_from_per_kg_to_flat_is_continuous(per_kg, flat, weight, cells):
+    old = "dose: 1.0e+9 cells"
+    cases = f"dose: [{{when: weight <= 50 kg, give: {per_kg} cells/kg}}, {{otherwise: {flat} cells}}]"
+    protocol = parse_protocol(TEXT.replace(old, cases).encode(), "switch.yaml")
+    assert dose(protocol, "cells", weight, None).amount == Decimal(cells)
+
+
+# MSK NCT02650648: cyclophosphamide 50 mg/kg below 70 kg, else 1,500 mg/m2.
+@pytest.mark.parametrize(("weight", "mg"), [(69.9, 3495.0), (70, 2727.17805)])
+def test_a_rule_may_switch_from_per_kg_to_per_surface(weight, mg):
+    switch = banded(("weight < 70 kg", "50 mg/kg"), (None, "1500 mg/m^2"))
+    assert float(dose(switch, "cy", weight, 170).amount) == pytest.approx(mg, abs=5e-5)
+
+
+@pytest.mark.parametrize("text", ["1.000 mg", "1.500 mg/m^2", "25.000 mg", "[1.500, 3.000] mg"])
+def test_a_thousands_point_is_refused(text):
+    with pytest.raises(InvalidInput, match=r"NK211.*thousands point"):
+        with_cy(dose=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "mg"), [("1.5 mg", "1.5"), ("1.125 mg", "1.125"), ("0.500 mg", "0.5"), ("1.50 mg", "1.5")]
+)
+def test_decimals_that_are_no_thousands_are_read(text, mg):
+    assert dose(with_cy(dose=text), "cy").amount == Decimal(mg)
+
+
 def test_a_flat_dose_is_the_same_for_every_body():
     assert dose(GOOD, "cells", 3.5, 50).amount == dose(GOOD, "cells", 130, 172).amount == 10**9
 
@@ -224,3 +294,8 @@ def test_a_heavier_patient_never_gets_less(line, weight, more):
 @given(st.decimals("5", "150", places=2))
 def test_an_uncapped_dose_per_kg_is_proportional_to_weight(weight):
     assert dose(GOOD, "cy", str(weight), None).amount == 60 * weight
+
+
+# 50 mg to 55 mg is exactly 10 %, the limit that HOPA 2018 still accepts.
+def test_a_change_at_the_limit_is_accepted():
+    assert dose(with_cy(dose="50 mg", round="{to: 55 mg, within: 10 %}"), "cy").amount == 55

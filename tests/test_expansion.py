@@ -130,14 +130,11 @@ def test_every_dose_of_the_catalogue_is_numbered_within_its_line(name):
         "cy.days": "-5..-3", "flu.days": "-5..-3", "il2.dose": "1e6 IU/m^2", "il2.days": "0, 7",
     }  # fmt: skip
     arm = next(iter(protocol.arms))
-    unknown = {
-        p
-        for p, f in choose(protocol, arm=arm, level=1 if protocol.escalation else None).facts()
-        if f.basis == "unknown"
-    }
+    level = 1 if any(str(line.dose.value) == "the dose of the level" for line in protocol.arms[arm].lines) else None
+    unknown = {p for p, f in choose(protocol, arm=arm, level=level).facts() if f.basis == "unknown"}
     settings = tuple((k, v) for k, v in answers.items() if k in unknown)
     found = expand(
-        choose(protocol, arm=arm, level=1 if protocol.escalation else None, settings=settings),
+        choose(protocol, arm=arm, level=level, settings=settings),
         Patient(weight=70, height=170),
     )
     for line in {e.line for e in found.doses}:

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from printed import same_text
 
 import nksim
 from nksim.cli import run
@@ -27,11 +28,13 @@ def test_a_notebook_runs_and_prints_what_it_shows(path):
     stored = nbformat.read(path, as_version=4)
     again = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(again, timeout=300, kernel_name="python3").execute()
-    assert printed(again) == printed(stored)
+    assert len(printed(again)) == len(printed(stored))
+    for found, shown in zip(printed(again), printed(stored), strict=True):
+        assert same_text(found, shown), found
 
 
 def test_there_are_notebooks_on_calendars_comparisons_and_chimerism():
-    assert [p.stem for p in NOTEBOOKS] == ["01_calendar", "02_compare_regimens", "03_chimerism"]
+    assert {p.stem for p in NOTEBOOKS} >= set(["01_calendar", "02_compare_regimens", "03_chimerism"])
 
 
 def test_the_command_line_python_and_the_notebook_give_the_same_numbers(capsys):

@@ -114,7 +114,7 @@ def test_a_missing_key_is_named(key):
         ("first cells", "first cell", "NK220", "write first and one of"),
         ("zero: yes", "zero: no", "NK227", "day 0 does not exist"),
         ("zero: yes", "zero: true", "NK202", "yes or no"),
-        ("weight: actual", "weight: ideal", "NK202", "actual"),
+        ("weight: actual", "weight: lean", "NK202", "actual"),
         ("bsa: mosteller", "bsa: haydock", "NK202", "haycock"),
         ("bsa_cap: none", "bsa_cap: 2", "NK212", "unit"),
         ("bsa_cap: none", "bsa_cap: 2 kg", "NK215", "2.0 m^2"),

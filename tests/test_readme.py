@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from printed import same_text
 
 from nksim.cli import run
 
@@ -20,7 +21,8 @@ def test_the_readme_shows_true_output(command, shown, capsys, tmp_path, monkeypa
     rest = (out if out else err).splitlines()
     for part in shown.strip("\n").split("\n…\n"):
         lines = part.removesuffix("\n…").splitlines()
-        starts = [i for i in range(len(rest)) if rest[i : i + len(lines)] == lines]
+        texts = ["\n".join(rest[i : i + len(lines)]) for i in range(len(rest))]
+        starts = [i for i, text in enumerate(texts) if same_text(text, "\n".join(lines))]
         assert starts, f"not printed: {part}"
         rest = rest[starts[0] + len(lines) :]
 

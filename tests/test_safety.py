@@ -118,3 +118,30 @@ def test_every_finding_is_named_and_always_in_the_same_order():
     found = codes(age=90, **answers)
     assert sorted(found) == ["NK312", "NK312", "NK312", "NK313", "NK317", "NK318"]
     assert codes(age=90, **dict(reversed(answers.items()))) == found
+
+
+# A dose written twice looks like two lines of one drug on one day.
+def test_two_lines_of_one_drug_on_one_day_are_found():
+    again = '          - {id: more, product: aldesleukin, dose: 9e6 IU, route: SC, at: "20:00", days: "3, 4"}\n'
+    protocol = parse_protocol((TEXT + IL2 + again).encode(), "a.yaml")
+    found = findings(expand(choose(protocol), Patient(weight=70, height=170)))
+    assert [f.code for f in found] == ["NK322"]
+    assert "il2 and more both give aldesleukin" in found[0].message
+    assert codes(protocol, more_days="4, 5") == []
+
+
+# NCT05519384 has interleukin-2 0.5 to 1 h before the cells; after them it is another regimen.
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"il2_after": "{start of: cells, by: 45 min}"}, ["NK323"]),
+        ({"il2_days": "0", "il2_at": "09:00"}, []),
+        ({"il2_days": "0", "il2_at": "10:30"}, ["NK323"]),
+        ({"il2_over": "40 min"}, []),
+        ({"il2_over": "50 min"}, ["NK323"]),
+    ],
+)
+def test_what_the_file_puts_before_must_not_come_after(settings, expected):
+    found = codes(load("jk500"), 20, 110, cells_dose="1e7 cells/kg", cells_days="0", **settings)
+    assert [c for c in found if c == "NK323"] == expected

@@ -167,3 +167,33 @@ def test_days_and_weeks_step_the_calendar_and_hours_elapse():
 
 def test_days_of_a_file_stay_in_the_file_s_own_numbering():
     assert days("1, 4").days == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "day"), [({"cells_days": "3"}, 0), ({"cells_days": "2", "numbering_zero": "no"}, 1)]
+)
+def test_the_refusal_says_where_the_anchor_s_days_begin(settings, day):
+    with pytest.raises(InvalidInput, match=f"let the days of cells begin on day {day}"):
+        occasions(**settings)
+
+
+# 365.25 days have 12 mean months.
+def test_a_mean_month_is_a_twelfth_of_a_year():
+    assert Moment(0, months=12).from_anchor_d(dt.time(10)) == 365.25
+
+
+def test_a_phase_s_window_has_its_earliest_before_its_latest():
+    found = occasions(cy_days="{count: 1, every: 7 d, first: {before: first cells, by: 26..30 d}}")["cy"][0]
+    assert (found.earliest, found.start, found.latest) == (Moment(-30), Moment(-28), Moment(-26))
+
+
+def test_the_last_of_three_is_the_third_and_the_first_is_the_first():
+    found = occasions(
+        cells_days="0, 3, 9", cy_after="{start of: last cells, by: 1 d}", flu_after="{start of: first cells, by: 1 d}"
+    )
+    assert (starts(found["cy"]), starts(found["flu"])) == ([(10, 0)], [(1, 0)])
+
+
+# From 10:30 to 09:15 the next day are 22 hours and 45 minutes.
+def test_nominal_days_count_from_the_anchor_s_own_clock():
+    assert Moment(1, dt.time(9, 15)).from_anchor_d(dt.time(10, 30)) == pytest.approx(22.75 / 24, abs=1e-12)

@@ -21,6 +21,7 @@ from nksim.units import (
     plain,
     quantity,
     quantity_range,
+    respelled,
 )
 from nksim.units import registry as own_registry
 
@@ -353,3 +354,38 @@ def test_what_is_no_dose_is_refused(text, code):
 )
 def test_dose_cases_without_a_clear_end_are_refused(cases, code):
     assert refused(dose_rule, cases)[0] == code
+
+
+@pytest.mark.parametrize("longest", ["525600 min", "8760 h", "36500 d", "5200 wk", "1200 mo", "100 y"])
+def test_a_duration_has_a_longest_value(longest):
+    number, unit = longest.split()
+    assert duration(longest).number == int(number)
+    with pytest.raises(Misread, match=r"beyond any trial"):
+        duration(f"{int(number) + 1} {unit}")
+
+
+@pytest.mark.parametrize("text", ["1e-15 mg", "1e15 cells"])
+def test_the_least_and_the_largest_number_are_read(text):
+    assert quantity(text).number > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [("60 mg/kg", False), (" 60 mg/kg ", False), ("25 mg/㎡", True), ("1 MIU", True), ("2 g", False)],
+)
+def test_a_text_that_is_read_otherwise_than_written_says_so(text, changed):
+    assert respelled(text) == changed
+
+
+def test_weeks_are_seven_days():
+    assert (duration("3 wk").days, duration("3 d").days, duration("2 y").months, duration("2 mo").months) == (
+        21,
+        3,
+        24,
+        2,
+    )
+
+
+@pytest.mark.parametrize(("value", "shown"), [("0", "0"), ("1234567", "1,234,567"), ("0.0001234567", "0.000123457")])
+def test_a_number_for_the_eye_has_six_digits(value, shown):
+    assert grouped(Decimal(value)) == shown

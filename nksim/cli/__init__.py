@@ -17,6 +17,7 @@ from nksim import __version__
 from nksim.cli import options
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
+from nksim.cli.escalate import escalate
 from nksim.cli.protocols import protocols
 from nksim.cli.simulate import simulate
 from nksim.errors import NksimError
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, simulate, compare):
+for command in (protocols, calendar, simulate, compare, escalate):
     cli.add_command(command)
 
 

@@ -21,10 +21,24 @@ FORMATS = ("table", "csv", "json", "ics")
 @click.command()
 @click.argument("protocol", metavar="PROTOCOL")
 @click.option("--day0", metavar="DATE", help="Date of the first cells, YYYY-MM-DD.")
+@click.option("--earliest", metavar="DATE", help="Find the first possible day 0 from this date on, in place of --day0.")
 @click.option("--tz", metavar="ZONE", help="IANA time zone of the site, e.g. Asia/Shanghai.")
 @click.option("--cells-at", default="10:00", show_default=True, metavar="HH:MM", help="Local start of the cells.")
+@click.option("--closed", multiple=True, metavar="WHAT", help="weekends, a country as CN, or FILE.ics. Repeatable.")
+@click.option("--hours", metavar="HH:MM-HH:MM", help="Hours in which the site gives doses.")
+@click.option(
+    "--shift",
+    type=click.Choice(("nearest", "following", "preceding", "modified-following")),
+    default="nearest",
+    show_default=True,
+    help="Where a dose goes within its window from a closed day.",
+)
+@click.option(
+    "--prior", multiple=True, metavar="WHAT=DATE", help='Prior therapy, e.g. "radiotherapy=2027-02-01". Repeatable.'
+)
 @click.option("--id", "patient_id", default="P001", show_default=True, help="Patient id.")
 @options.body
+@click.option("--ideal-weight", metavar="KG", help="Ideal weight where Devine's formula does not go, e.g. 30kg.")
 @click.option("--patients", metavar="FILE.csv", help="Patients from a CSV file, one calendar each.")
 @options.choices
 @click.option(
@@ -35,8 +49,13 @@ FORMATS = ("table", "csv", "json", "ics")
 def calendar(
     protocol: str,
     day0: str | None,
+    earliest: str | None,
     tz: str | None,
     cells_at: str,
+    closed: tuple[str, ...],
+    hours: str | None,
+    shift: str,
+    prior: tuple[str, ...],
     patient_id: str,
     patients: str | None,
     weight: str | None,
@@ -44,6 +63,7 @@ def calendar(
     age: str | None,
     sex: str | None,
     creatinine: str | None,
+    ideal_weight: str | None,
     arm: str | None,
     level: int | None,
     settings: tuple[str, ...],
@@ -62,13 +82,23 @@ def calendar(
     """
     paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
     given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
+    given["ideal_weight"] = ideal_weight
+    if day0 and earliest:
+        raise click.UsageError("--day0 and --earliest exclude each other")
+    from_ = day0 or earliest
     who = (
-        _from_file(patients, given, day0, tz)
+        _from_file(patients, given, from_, tz)
         if patients
-        else [(options.patient(id=patient_id, **given), *_placed(day0, tz))]
+        else [(options.patient(id=patient_id, **given), *_placed(from_, tz))]
     )
     chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
-    made = chosen.calendars(who, cells_at=cells_at)
+    from nksim.schedule.siterules import SiteRules
+
+    rules = SiteRules(closed, hours, shift, prior)
+    made = chosen.calendars(who, cells_at=cells_at, site=rules, earliest=earliest is not None)
+    if earliest:
+        for c in made.calendars:
+            options.talk(f"{c.schedule.patient.id}: earliest day 0 is {c.day0:%a %Y-%m-%d}")
     for path in paths:
         made.save(path, force=force)
         options.talk(f"wrote {path}")
@@ -98,7 +128,7 @@ def _from_file(
 
     both = [name for name, value in given.items() if value is not None]
     if both:
-        raise click.UsageError(f"--{both[0]} and --patients exclude each other")
+        raise click.UsageError(f"--{both[0].replace('_', '-')} and --patients exclude each other")
     roster = read_roster(path)
     if roster.unused:
         options.talk(f"note: columns not used: {', '.join(roster.unused)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,11 +52,12 @@ body = together(
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
 )
 running = together(
-    click.option("-n", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="Virtual patients."),
+    click.option("-n", type=click.IntRange(1, 10_000_000), default=200, show_default=True, help="Virtual patients."),
     click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
     click.option("--days", type=float, default=90, show_default=True, help="Last day of the run."),
     click.option("--every", default="6h", show_default=True, metavar="STEP", help="Step between outputs."),
-    click.option("--engine", default="auto", show_default=True, help="auto, numpy or reference (slow SciPy oracle)."),
+    click.option("--engine", default="auto", show_default=True, help="auto, native, numpy or reference (slow)."),
+    click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
     click.option("--model", default="model1", show_default=True, help="Parameter set."),
     click.option("--lod", default="1 %", show_default=True, help="Limit of detection of the chimerism assay."),
     click.option(
@@ -112,13 +114,11 @@ def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def patient(
-    *, id: str, weight: str | None, height: str | None, age: str | None, sex: str | None, creatinine: str | None
-) -> Patient:
+def patient(**given: str | None) -> Patient:
     """The patient that the body options describe."""
     from nksim.patient import Patient
 
-    return Patient(id=id, weight=weight, height=height, age=age, sex=sex, creatinine=creatinine)
+    return Patient(**given)  # type: ignore[arg-type]
 
 
 def checked_outputs(outputs: Sequence[str], suffixes: Sequence[str], *, force: bool) -> list[Path]:
@@ -145,6 +145,20 @@ def complain(error: NksimError) -> None:
         talk(fault)
     if len(error.faults) > MOST_FAULTS:
         talk(f"… and {len(error.faults) - MOST_FAULTS} more")
+
+
+def progress(label: str) -> Callable[[int, int], None] | None:
+    """A bar on a terminal's stderr that goes with long work; nothing anywhere else."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        width = 30
+        filled = done * width // total
+        end = "\n" if done >= total else ""
+        click.echo(f"\r{label} [{'#' * filled}{'-' * (width - filled)}] {done:,} of {total:,}{end}", err=True, nl=False)
+
+    return show
 
 
 def talk(message: object) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +13,8 @@ from nksim.cli import options
 from nksim.errors import Misread, UsageError, shorten
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from nksim.simulation import Settings, Simulation
 
 
@@ -19,6 +24,15 @@ if TYPE_CHECKING:
 @options.running
 @options.body
 @options.asking
+@click.option("--parts", metavar="DIR", help="Keep a large run's parts there, and go on with those that are there.")
+@click.option("--cluster", metavar="ADDRESS", help="Compute on a dask cluster, e.g. tcp://host:8786 (nksim[cluster]).")
+@click.option(
+    "--timing",
+    type=click.Choice(("planned", "sampled")),
+    default="planned",
+    show_default=True,
+    help="Doses as planned, or drawn from the file's windows and delays.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
 @options.outputs
 def simulate(
@@ -33,6 +47,7 @@ def simulate(
     days: float,
     every: str,
     engine: str,
+    workers: int | None,
     model: str,
     lod: str,
     lineage: str,
@@ -44,6 +59,9 @@ def simulate(
     goals: tuple[str, ...],
     sensitivity: str | None,
     observed: str | None,
+    parts: str | None,
+    cluster: str | None,
+    timing: str,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
@@ -61,21 +79,47 @@ def simulate(
 
     paths = options.checked_outputs(outputs, SAVED_AS, force=force)
     chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
-    made = run(
-        chosen,
-        n=n,
-        seed=seed,
-        bodies=Bodies(weight, height, age, sex, creatinine),
-        settings=how(days, every, engine, model, lod, lineage),
-        goals=goals,
-        sensitivity=sensitivity,
-        observed=observed,
-    )
+    with executor(cluster) as running:
+        made = run(
+            chosen,
+            n=n,
+            seed=seed,
+            bodies=Bodies(weight, height, age, sex, creatinine),
+            settings=replace(how(days, every, engine, model, lod, lineage), timing=timing),
+            goals=goals,
+            sensitivity=sensitivity,
+            observed=observed,
+            workers=workers,
+            progress=options.progress("simulating"),
+            parts=parts,
+            executor=running,
+        )
     for path in paths:
         made.save(path, force=force)
         options.talk(f"wrote {path}")
     click.echo(made.json() if as_json else str(made), nl=False)
     return warned([made.simulation], strict=strict, assume=assume)
+
+
+@contextmanager
+def executor(cluster: str | None) -> Iterator[Executor | None]:
+    """The executor of a dask cluster, or None without one; raises `UsageError` NK720 where it cannot be reached."""
+    if cluster is None:
+        yield None
+        return
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError("NK720", "a cluster needs dask.distributed", help="pip install 'nksim[cluster]'") from None
+    try:
+        open_client: Any = distributed.Client
+        client = open_client(cluster, timeout="10s")
+    except (OSError, ValueError):
+        raise UsageError(
+            "NK720", f"no cluster answers at {shorten(cluster)}", help="start one with `dask scheduler`"
+        ) from None
+    with client:
+        yield client.get_executor(retries=3)
 
 
 def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str) -> Settings:
@@ -99,6 +143,8 @@ def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str
 def warned(done: list[Simulation] | tuple[Simulation, ...], *, strict: bool, assume: bool) -> int:
     """Names assumed doses and days and every finding on stderr; the exit code of the run."""
     found = False
+    if done[0].settings.engine == "auto" and done[0].engine != "native":
+        options.talk("note: the native engine was not built; the NumPy engine, which is slower, did the work")
     for s in done:
         assumed = [p for p, _ in s.choice.assumed() if p.split(".")[1] in ("dose", "days", "before", "after")]
         if assumed and not assume:

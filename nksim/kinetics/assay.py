@@ -24,6 +24,8 @@ def fraction(part: Floats, whole: Floats) -> Floats:
     >>> fraction(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
     array([0.25, 0.  ])
     """
+    if (np.asarray(whole) > 0).all():
+        return np.asarray(part / whole)
     return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=np.asarray(whole) > 0)
 
 
@@ -31,6 +33,8 @@ def true_chimerism(outputs: Mapping[str, Floats], lineage: str = "NK") -> Floats
     """Donor fraction in blood among NK cells or among all lymphocytes, from `donor_nk`, `host_nk` and `alc`."""
     if lineage not in LINEAGES:
         raise InvalidInput("NK630", f"no lineage is called {lineage!r}", help=f"use one of {', '.join(LINEAGES)}")
+    if lineage == "NK" and "nk_chimerism" in outputs:
+        return outputs["nk_chimerism"]
     donor = outputs["donor_nk"]
     return fraction(donor, donor + outputs["host_nk"] if lineage == "NK" else outputs["alc"])
 

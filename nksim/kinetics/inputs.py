@@ -69,6 +69,12 @@ class Feed:
         self._fixed = np.ascontiguousarray(self._fixed[:, chosen])
         self._joint = np.flatnonzero(~self._table.split[self._patients])
 
+    @property
+    def cells_per_d(self) -> Floats:
+        """What runs in during each patient's segment."""
+        rate: Floats = self._row[12]
+        return rate
+
     def at(self, t: Floats, chosen: NDArray[np.intp] | slice = slice(None)) -> tuple[Floats, Floats, Floats, Floats]:
         """Cy and F-ara-A in mg/L, IL-2 effect in IU/mL and cells per day, a time `t` after the segment's start."""
         row, fixed = self._row[:, chosen], self._fixed[:, chosen]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MODEL", "Equation", "Model", "State"]
+__all__ = ["MODEL", "Equation", "Exchange", "Model", "State"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class State:
     """One integrated quantity: its unit, its value before any event, its derivative per day and its meaning.
 
     `jump` is added to the state per viable cell of a dose that is given at once; empty when nothing is added.
+    `weighed` is what an error of the state is small against; empty when that is the state itself.
     """
 
     name: str
@@ -38,6 +39,22 @@ class State:
     derivative: str
     about: str
     jump: str = ""
+    weighed: str = ""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Two states that pass into one another fast, and what fills them.
+
+    When `one` holds its `share` of both and `source` has run dry, the two move as one and the `rates` that bind them
+    do nothing but forbid long steps. An engine may then take those rates for 0 until the source fills again.
+    """
+
+    one: str
+    other: str
+    share: str
+    rates: tuple[str, str]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class Model:
     intermediates: tuple[Equation, ...]
     states: tuple[State, ...]
     outputs: tuple[Equation, ...]
+    exchange: Exchange
 
 
 _PARAMETERS = (
@@ -98,6 +116,8 @@ _FROM_STATES = (
     Equation("net", "pro - ex - dead - rej", "net growth of the active cells, per day"),
 )
 
+# A state that only ever adds to others need not be known to its own last digits: donor cells wherever they are count
+# by their effect on those in blood, sensitisation by the rejection that it adds to what is there without it.
 _STATES = (
     State("P", "1", "1", "rP * P * (1 - P) - wP * kill * P", "lymphoid progenitors as a fraction of normal"),
     State(
@@ -115,8 +135,15 @@ _STATES = (
         "host NK",
     ),
     State("I", "pg/mL", "I0", "kI * ((Imax - I) - I / I0 * rise * lym)", "IL-15, which rises as its consumers go"),
-    State("S", "1", "0", "ksens * host * D / (D + sites) * (1 - S) - koffS * S", "sensitisation of the host, 0..1"),
-    State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung"),
+    State(
+        "S",
+        "1",
+        "0",
+        "ksens * host * D / (D + sites) * (1 - S) - koffS * S",
+        "sensitisation of the host, 0..1",
+        weighed="S + 0.01",
+    ),
+    State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung", "L + B + G"),
     State(
         "B",
         "cells",
@@ -125,8 +152,8 @@ _STATES = (
         "donor NK in blood",
         "to_blood",
     ),
-    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue"),
-    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK"),
+    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", weighed="L + B + G"),
+    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", weighed="B + G + X"),
 )
 
 _OUTPUTS = (
@@ -143,4 +170,5 @@ MODEL = Model(
     intermediates=_FROM_PARAMETERS + _FROM_STATES,
     states=_STATES,
     outputs=_OUTPUTS,
+    exchange=Exchange("B", "G", "fb", ("kbt", "ktb"), "L"),
 )

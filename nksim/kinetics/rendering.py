@@ -17,7 +17,7 @@ import numpy as np
 
 from nksim.kinetics.model import Equation, Model
 
-__all__ = ["Rendering", "dependencies", "for_arrays", "for_floats", "parse"]
+__all__ = ["Rendering", "dependencies", "for_arrays", "for_floats", "needed", "parse", "split"]
 
 # A two-dimensional array, a list of arrays or a list of floats: whatever yields rows when it is indexed.
 Rows = Any
@@ -32,17 +32,20 @@ _ALLOWED = (
 class Rendering:
     """Callable form of a model.
 
-    constants(p) takes the rows named in `constant_inputs` and returns the rows that stay fixed during a run;
+    constants(p) takes the rows named in `constant_inputs` and returns those named in `held`, fixed during a run;
     derivative(y, c, u, out) fills `out` with the derivatives per day at state rows y, constants c and inputs u;
-    initial(c) and jumps(c) give one row per state; outputs[name](y, c) gives one output, from `output_states[name]`.
+    initial(c) and jumps(c) give one row per state, weights(y) what its error is weighed against; outputs[name](y, c)
+    gives one output, from `output_states[name]`.
     """
 
     states: tuple[str, ...]
     constant_inputs: tuple[str, ...]
+    held: tuple[str, ...]
     constants: Callable[[Rows], list[Any]]
     derivative: Callable[[Rows, Rows, Rows, Any], None]
     initial: Callable[[Rows], list[Any]]
     jumps: Callable[[Rows], list[Any]]
+    weights: Callable[[Rows], list[Any]]
     outputs: Mapping[str, Callable[[Rows, Rows], Any]]
     output_states: Mapping[str, tuple[str, ...]]
 
@@ -79,7 +82,7 @@ def dependencies(tree: ast.Expression) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(FUNCTIONS)
 
 
-def _needed(wanted: Iterable[str], equations: Sequence[Equation]) -> tuple[list[Equation], set[str]]:
+def needed(wanted: Iterable[str], equations: Sequence[Equation]) -> tuple[list[Equation], set[str]]:
     """The equations, in order, that the wanted expressions lead back to, and all names they touch."""
     names = set().union(*(dependencies(parse(text)) for text in wanted))
     kept: list[Equation] = []
@@ -90,7 +93,7 @@ def _needed(wanted: Iterable[str], equations: Sequence[Equation]) -> tuple[list[
     return kept, names
 
 
-def _split(model: Model) -> tuple[list[Equation], list[Equation]]:
+def split(model: Model) -> tuple[list[Equation], list[Equation]]:
     """Intermediates that are fixed during a run, and those that are not; every name must be known by then."""
     fixed = {*model.parameters, *model.covariates}
     moving = {*model.inputs, *(state.name for state in model.states)}
@@ -117,7 +120,7 @@ def _assign(equations: Iterable[Equation]) -> str:
 
 def _sources(model: Model) -> dict[str, str]:
     """Python source of every function of the rendering, by name."""
-    constant, varying = _split(model)
+    constant, varying = split(model)
     given = (*model.parameters, *model.covariates)
     held = (*given, *(equation.name for equation in constant))
     states = tuple(state.name for state in model.states)
@@ -132,15 +135,17 @@ def _sources(model: Model) -> dict[str, str]:
     sources = {"constants": "def constants(p):\n" + _unpack(given, "p") + rest}
     derivatives = [state.derivative for state in model.states]
     tail = "".join(f"    out[{i}] = {text}\n" for i, text in enumerate(derivatives))
-    sources["derivative"] = function("derivative(y, c, u, out)", *_needed(derivatives, varying), tail)
+    sources["derivative"] = function("derivative(y, c, u, out)", *needed(derivatives, varying), tail)
     for name, texts in {
         "initial": [state.initial for state in model.states],
         "jumps": [state.jump or "0" for state in model.states],
     }.items():
-        _, names = _needed(texts, ())
+        _, names = needed(texts, ())
         sources[name] = function(f"{name}(c)", [], names, f"    return [{', '.join(texts)}]\n")
+    weights = ", ".join(state.weighed or state.name for state in model.states)
+    sources["weights"] = f"def weights(y):\n    {', '.join(states)} = y\n    return [{weights}]\n"
     for output in model.outputs:
-        body, names = _needed([output.expression], varying)
+        body, names = needed([output.expression], varying)
         head = f"output_{output.name}(y, c)"
         sources[f"output_{output.name}"] = function(head, body, names, f"    return {output.expression}\n")
     return sources
@@ -152,15 +157,17 @@ def _render(model: Model, functions: Mapping[str, Callable[..., Any]]) -> Render
     for name, source in _sources(model).items():
         exec(compile(source, f"<model: {name}>", "exec"), scope)
     states = tuple(state.name for state in model.states)
-    _, varying = _split(model)
-    touched = {output.name: _needed([output.expression], varying)[1] for output in model.outputs}
+    constant, varying = split(model)
+    touched = {output.name: needed([output.expression], varying)[1] for output in model.outputs}
     return Rendering(
         states=states,
         constant_inputs=(*model.parameters, *model.covariates),
+        held=(*model.parameters, *model.covariates, *(equation.name for equation in constant)),
         constants=scope["constants"],
         derivative=scope["derivative"],
         initial=scope["initial"],
         jumps=scope["jumps"],
+        weights=scope["weights"],
         outputs={output.name: scope[f"output_{output.name}"] for output in model.outputs},
         output_states={name: tuple(s for s in states if s in names) for name, names in touched.items()},
     )

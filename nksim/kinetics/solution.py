@@ -17,7 +17,7 @@ from nksim.kinetics.levels import DRUG_OUTPUTS
 from nksim.kinetics.model import MODEL
 from nksim.kinetics.rendering import Rendering, for_arrays
 
-__all__ = ["OUTPUTS", "Solution", "Steps", "checked", "read_off", "states_for"]
+__all__ = ["OUTPUTS", "Solution", "Steps", "checked", "read_off", "states_for", "with_chimerism"]
 
 # fmt: off
 _DIVISORS = frozenset((
@@ -129,3 +129,11 @@ def read_off(outputs: Sequence[str], states: Mapping[str, Floats], constants: Se
         elif name in states:
             made[name] = states[name]
     return made
+
+
+def with_chimerism(outputs: Sequence[str], made: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The outputs in their order, NK chimerism from the two counts that it is made of."""
+    found = dict(made)
+    if "nk_chimerism" in outputs:
+        found["nk_chimerism"] = fraction(made["donor_nk"], made["donor_nk"] + made["host_nk"])
+    return {name: found[name] for name in outputs}

@@ -18,14 +18,17 @@ from nksim.kinetics.tsit5 import ERROR, NODES, STAGES, weights
 
 __all__ = ["Batch", "integrate"]
 
-# Keeps a state of exactly zero from dividing by zero. Tolerance is thus relative throughout, which
-# also keeps states positive: a step that would lose the sign of a state has an error as large as the state.
+# Keeps a state of exactly zero from dividing by zero. Tolerance is thus relative throughout; a step that loses the
+# sign of a state is refused.
 _FLOOR = 1e-100
 _FIRST_STEP_D = 0.03
 # Sensitisation saturates within seconds of the start of a cell infusion. A long first step would look past that,
 # and its error estimate, which hardly weighs the first stage, would not notice.
 _FIRST_STEP_OF_CELLS_D = 1e-5
-_LONGEST_STEP_D = 0.5
+_LONGEST_STEP_D = 1.0
+# When the source of an exchange is down to this part of what it fills, and the shares are right but for what stepping
+# at the limit of stability leaves of them, the exchange is over.
+_RUN_DRY, _NOT_YET_AT_REST = 1e-7, 1e-4
 _MOST_STEPS = 100_000
 _SHORTEST_STEP_D = 1e-12
 
@@ -49,11 +52,15 @@ class _Run:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.rhs = for_arrays(MODEL).derivative
         rendering = for_arrays(MODEL)
+        self.rhs, self.weights = rendering.derivative, rendering.weights
         n = batch.constants.shape[1]
         self.patient = np.arange(n)
-        self.c = batch.constants
+        self.c = batch.constants.copy()
+        exchange, held = MODEL.exchange, rendering.held
+        self.bound = [held.index(name) for name in exchange.rates]
+        self.share = held.index(exchange.share)
+        self.pair = [rendering.states.index(name) for name in (exchange.one, exchange.other, exchange.source)]
         self.y = np.empty((len(rendering.states), n))
         self.jumps = np.empty_like(self.y)
         for i, row in enumerate(rendering.initial(list(self.c))):
@@ -96,6 +103,9 @@ class _Run:
         y = self.y[:, chosen] + self.jumps[:, chosen] * line.bolus["cells"][segment, patient]
         self.y[:, chosen] = y
         cells = line.rate["cells"][segment, patient] > 0
+        filled = chosen[cells | (line.bolus["cells"][segment, patient] > 0)]
+        for row in self.bound:
+            self.c[row, filled] = self.batch.constants[row, self.patient[filled]]
         self.h[chosen] = np.minimum(self.h[chosen], np.where(cells, _FIRST_STEP_OF_CELLS_D, _FIRST_STEP_D))
         k = np.empty_like(y)
         with np.errstate(all="ignore"):
@@ -120,7 +130,8 @@ class _Run:
         for e, k in zip(ERROR[1:], self.k[1:], strict=True):
             wrong += e * k
         wrong *= h
-        wrong /= _FLOOR + self.batch.rtol * np.maximum(np.abs(y), np.abs(end))
+        weights = np.maximum(np.abs(self.weights(y)), np.abs(self.weights(end)))
+        wrong /= _FLOOR + self.batch.rtol * weights
         return end, np.abs(wrong).max(axis=0)
 
     def write(self, end_t: Floats, h: Floats, accepted: NDArray[np.bool_]) -> None:
@@ -174,6 +185,7 @@ def _advance(run: _Run) -> None:
     run.t = np.where(accepted, end_t, run.t)
     run.y = np.where(accepted, y, run.y)
     run.k[0] = np.where(accepted, run.k[6], run.k[0])
+    _unbind(run, accepted)
     run.taken[run.patient] += accepted
     run.refused[run.patient] += ~accepted
     _guard(run, accepted)
@@ -188,6 +200,21 @@ def _advance(run: _Run) -> None:
         run.keep(stay)
         entering = entering[stay]
     run.enter(np.flatnonzero(entering))
+
+
+def _unbind(run: _Run, accepted: NDArray[np.bool_]) -> None:
+    """End the exchange of those in whom it has come to rest, see `Exchange`."""
+    one, other, source = run.y[run.pair]
+    both = one + other
+    part = run.c[run.share] * both
+    idle = accepted & (source <= _RUN_DRY * one) & (np.abs(one - part) <= _NOT_YET_AT_REST * one)
+    idle &= (run.feed.cells_per_d <= 0.0) & (run.c[run.bound[0]] > 0.0)
+    if not idle.any():
+        return
+    run.y[run.pair[0]] = np.where(idle, part, one)
+    run.y[run.pair[1]] = np.where(idle, both - part, other)
+    for row in run.bound:
+        run.c[row] = np.where(idle, 0.0, run.c[row])
 
 
 def _guard(run: _Run, accepted: NDArray[np.bool_]) -> None:

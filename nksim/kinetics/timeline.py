@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nksim.kinetics import Floats
 from nksim.kinetics.events import TARGETS, EventTable
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["Timeline", "merged", "timeline"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Timeline:
     cy_day: Floats
 
 
-def _merged(events: EventTable) -> tuple[list[tuple[float, str, float]], list[Floats]]:
+def merged(events: EventTable) -> tuple[list[tuple[float, str, float]], list[Floats]]:
     """One column per (time, target, duration), in that order, with the sum of the amounts given so.
 
     Each patient's parts are added from the smallest on, so that the order of columns cannot change the sum.
@@ -66,7 +66,7 @@ def _cuts(candidates: list[Floats], end_d: float, count: int) -> Floats:
 def timeline(events: EventTable, il2_lag_d: Floats, end_d: float) -> Timeline:
     """Cut the runs of all patients; `il2_lag_d` (n,) delays IL-2, and what starts at or after `end_d` is dropped."""
     n = events.count
-    keys, amounts = _merged(events)
+    keys, amounts = merged(events)
     starts, ends = [], []
     for (time_d, target, duration_d), amount in zip(keys, amounts, strict=True):
         start = time_d + il2_lag_d if target == "il2" else np.full(n, time_d)

@@ -115,7 +115,8 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         plain_row: dict[str, Any] = record(calendar, row)
         for name in ("dose", "duration_min"):
             plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
-        rows.append({**plain_row, "notes": list(row.notes)})
+        early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
+        rows.append({**plain_row, "notes": list(row.notes), "earliest_possible": early, "latest_possible": late})
     return {
         "patient": {
             "id": patient.id,
@@ -130,6 +131,7 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "day0": calendar.day0.isoformat(),
         "tz": calendar.tz,
         "assumptions": [{"fact": p, "value": f.chosen.text, "why": f.chosen.why} for p, f in assumptions(calendar)],
+        "decided": list(calendar.decided),
         "open": list(calendar.schedule.unplaced),
         "findings": [{"code": f.code, "message": f.message} for f in calendar.findings],
         "rows": rows,
@@ -217,7 +219,7 @@ def _assumed(row: Row) -> str:
 
 def _assessment_line(row: Row) -> list[str]:
     event = row.event
-    until = _date(row.end) if event.length else f"{row.start:%H:%M}, before any dose"
+    until = _date(row.end) if event.length else f"{row.start:%H:%M}, {event.occasion.label or 'before any dose'}"
     return [
         signed(row.protocol_day),
         _date(row.start),
@@ -245,9 +247,30 @@ def _time(row: Row) -> str:
     return f"{row.start:%H:%M} ({'–'.join(ends)})" if len(ends) == 2 else f"{row.start:%H:%M} (not before)"
 
 
+def _spread_line(row: Row) -> str:
+    assert row.possible is not None
+    times = [f"{WEEKDAYS[t.weekday()]} {t:%Y-%m-%d %H:%M}" for t in (row.possible[0], row.start, row.possible[1])]
+    named = f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count}"
+    return f"  {named}: {' · '.join(times)} ({', '.join(row.slack)})"
+
+
+def _named(row: Row) -> str:
+    return f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count} on {_date(row.start)}"
+
+
 def _foot(calendar: Calendar) -> list[str]:
     choice = calendar.schedule.choice
     parts = []
+    if calendar.decided:
+        parts.append("Day 0 is the earliest that these allow:\n" + "\n".join(f"  {d}" for d in calendar.decided))
+    placed = [
+        f"  {_named(r)}: {n}" for r in calendar.rows for n in r.notes if n.startswith(("moved from", "site closed"))
+    ]
+    if placed:
+        parts.append("Placing:\n" + "\n".join(placed))
+    spread = [_spread_line(r) for r in calendar.rows if r.possible and any("window" not in w for w in r.slack)]
+    if spread:
+        parts.append("Earliest, planned and latest, when every delay is used up:\n" + "\n".join(spread))
     found = [f"  {path} = {f.chosen.text}: {f.chosen.why}" for path, f in assumptions(calendar)]
     if found:
         parts.append("Assumed, not registered:\n" + "\n".join(found))

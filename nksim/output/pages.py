@@ -120,8 +120,9 @@ def _schedules(r: Results) -> Iterator[Block]:
 
 def _curves(r: Results) -> Iterator[Block]:
     for output, title in charts.TITLES.items():
-        shown = [s for s in r.simulations if output in s.outputs]
-        if len(shown) == len(r.simulations) and any(s.outputs[output].max() > charts.FLOORS[output] for s in shown):
+        shown = [s for s in r.simulations if output in s.output_names]
+        floor = charts.FLOORS[output]
+        if len(shown) == len(r.simulations) and any(s.bands(output, [0.95])[1].max() > floor for s in shown):
             yield Figure(title, charts.curve(shown, output, r.provenance, r.observed))
     for s in r.simulations:
         if len(s.infusions_d) > 1:

@@ -11,7 +11,7 @@ from nksim.errors import UsageError, shorten
 from nksim.output.text import in_words, table
 from nksim.protocol.choice import facts_of
 from nksim.protocol.facts import Fact
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Source
+from nksim.protocol.model import Administration, Arm, Assessment, Cohorts, Escalation, Product, Protocol, Source
 from nksim.units import respelled
 
 _WIDTH = 110
@@ -59,18 +59,21 @@ def in_full(protocol: Protocol, arm_name: str | None) -> str:
     parts = [
         f"{protocol.title}\n{protocol.registration} · {protocol.population.disease} · {ages}{enrolment}",
         f"Day numbering: {protocol.numbering.anchor.text}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
-        f"Body size: {protocol.body.weight.text} weight{_mark(protocol.body.weight)}, BSA by {protocol.body.bsa.text}"
-        f"{_mark(protocol.body.bsa)}, BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
+        f"Body size: {protocol.body.weight.chosen.value} weight{_mark(protocol.body.weight)}, "
+        f"BSA by {protocol.body.bsa.text}{_mark(protocol.body.bsa)}, "
+        f"BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
     ]
     parts += ["\n".join(_arm(protocol, name, arm)) for name, arm in protocol.arms.items() if arm_name in (None, name)]
+    supplied = [words for name, p in protocol.products.items() for words in _supply(name, p)]
+    if supplied:
+        fold = [textwrap.fill(w, _WIDTH, initial_indent="  ", subsequent_indent="    ") for w in supplied]
+        parts.append("Products:\n" + "\n".join(fold))
     if protocol.washout:
         parts.append("Before the first cells, without:\n" + "\n".join(f"  {_washout(w)}" for w in protocol.washout))
     if protocol.escalation:
-        e = protocol.escalation
-        parts.append(
-            f"Dose escalation for the {e.goal}: levels {e.levels.text}{_mark(e.levels)}; design "
-            + (e.design.text if e.design.value else f"unknown? {e.design.ask}")
-        )
+        parts.append("\n".join(_escalation(protocol.escalation)))
+    if protocol.cohorts:
+        parts.append(_cohorts(protocol.cohorts))
     if protocol.questions:
         parts.append("Open:\n" + "\n".join(f"  {q.about}: {q.ask}" for q in protocol.questions))
     parts.append("* assumed by the protocol file, not registered · ? unknown, to be set · see `nksim protocols gaps`")
@@ -81,13 +84,29 @@ def _arm(protocol: Protocol, name: str, arm: Arm) -> Iterator[str]:
     if len(protocol.arms) > 1:
         yield f"Arm {name}" + (f": {arm.title}" if arm.title else "")
     for phase in arm.phases:
-        yield f"{phase.phase.capitalize()}:"
+        first = "day 0" if protocol.numbering.zero.value else "day 1"
+        yield phase.phase.capitalize() + (f" ({first} is {_value(phase.starts)})" if phase.starts else "") + ":"
         for line in phase.give:
             yield textwrap.fill(_line(protocol, line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
     if arm.assess:
         yield "Assessments:"
         for item in arm.assess:
             yield textwrap.fill(_assessment(item), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _escalation(plan: Escalation) -> Iterator[str]:
+    """Levels, design and its numbers, in words."""
+    levels = f"{plan.levels.text}{_mark(plan.levels)}" if plan.levels.value else f"unknown? {plan.levels.ask}"
+    design = f"{plan.design.text}{_mark(plan.design)}" if plan.design.value else f"unknown? {plan.design.ask}"
+    yield f"Dose escalation for the {plan.goal}: levels {levels}; design {design}"
+    for label, fact in (("starting at level", plan.start), ("target toxicity", plan.target),
+                        ("patients in a cohort", plan.cohort), ("patients at most", plan.patients),
+                        ("from the first patient of a cohort to the next", plan.within),
+                        ("from the last patient of a cohort to the next cohort", plan.between),
+                        ("patients who cannot be evaluated are replaced", plan.replace),
+                        ("enough patients at a level", plan.enough)):  # fmt: skip
+        if fact is not None:
+            yield f"  {label}: {fact.text + _mark(fact) if fact.value is not None else f'unknown? {fact.ask}'}"
 
 
 def _line(protocol: Protocol, line: Administration) -> str:
@@ -99,18 +118,57 @@ def _line(protocol: Protocol, line: Administration) -> str:
     parts.append(_value(line.timing))
     if line.at is not None:
         parts.append(f"at {line.at.text}{_mark(line.at)}")
-    for label, fact in (
-        ("window", line.window),
-        ("in all", line.count),
-        ("capped at", line.cap),
-        ("rounded", line.round),
-        ("also registered as", line.restated),
+    for form, fact in (
+        ("window {}", line.window),
+        ("doses at least {} apart", line.gap),
+        ("may come {}", line.delay),
+        ("with release tests {}", product.release if product else None),
+        ("in all {}", line.count),
+        ("weight for this line {}", line.weight),
+        ("renal function {}", line.renal),
+        ("capped at {}", line.cap),
+        ("rounded half up {}", line.round),
+        ("drawn up {}", line.volume),
+        ("from vials of {}", line.vials),
+        ("also registered as {}", line.restated),
     ):
         if fact is not None:
-            parts.append(f"{label} {_value(fact)}")
-    printed = [f.printed for f in (line.dose, line.timing) if f.printed]
+            parts.append(form.format(_value(fact)))
+    printed = [p for p in (line.dose.printed or line.printed, line.timing.printed) if p]
     tail = f" [printed: {'; '.join(printed)}]" if printed else ""
     return ", ".join(parts) + tail + (f". {line.note}" if line.note else "")
+
+
+def _supply(name: str, product: Product) -> Iterator[str]:
+    """What a product's bags hold and may not exceed, in words."""
+    counted = f" (counted: {product.counted_as})" if product.counted_as else ""
+    if product.bag is not None:
+        bag = product.bag
+        brings = [
+            f"{_value(fact)} {what}"
+            for what, fact in (("% T cells", bag.t_cells), ("DMSO", bag.dmso), ("endotoxin", bag.endotoxin))
+            if fact is not None
+        ]
+        with_it = f"; it brings {', '.join(brings)}" if brings else ""
+        yield (
+            f"{name}{counted}: a bag holds {_value(bag.cells)}, {_value(bag.viability)} % viable, "
+            f"{_value(bag.recovery)} % recovered, {_value(bag.purity)} % pure; "
+            f"bags are given {_value(bag.give)}{with_it}"
+        )
+    if product.limits is not None:
+        held = product.limits
+        most = [
+            f"{what} at most {_value(fact)}"
+            for what, fact in (("T cells", held.t_cells), ("DMSO", held.dmso), ("endotoxin", held.endotoxin))
+            if fact is not None
+        ]
+        least = [f"viability at least {_value(held.viability)} %"] if held.viability else []
+        yield f"{name} limits: {', '.join([*most, *least])}"
+
+
+def _cohorts(cohorts: Cohorts) -> str:
+    stagger = f", {_value(cohorts.stagger)} after {_value(cohorts.after)} of the cohort" if cohorts.stagger else ""
+    return f"Cohorts of {_value(cohorts.size)}{stagger}; the next cohort after the windows {cohorts.dlt} of the last."
 
 
 def _assessment(item: Assessment) -> str:
@@ -119,9 +177,10 @@ def _assessment(item: Assessment) -> str:
         words += f", in {item.lineage}"
     if item.start is not None and item.length is not None:
         words += f", {_value(item.length)} from {_value(item.start)}"
-    if item.days is not None:
-        words += f", {_value(item.days)}"
-    return words
+    for fact in (item.days, item.months, item.samples):
+        if fact is not None:
+            words += f", {_value(fact)}"
+    return words + (f", window {_value(item.window)}" if item.window else "")
 
 
 def _washout(washout: Any) -> str:

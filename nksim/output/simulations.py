@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from nksim.attainment import attained, goal
 from nksim.cutoffs import cutoffs
@@ -42,18 +39,16 @@ def summary(simulations: Sequence[Simulation]) -> Iterator[list[Any]]:
     """Rows of `summary.csv`: mean and quantiles over patients of every output at every time."""
     for s in simulations:
         for name, unit in UNITS.items():
-            if name not in s.outputs:
+            if name not in s.output_names:
                 continue
-            values = s.outputs[name]
-            bands = np.quantile(values, QUANTILES, axis=0)
-            means = [math.fsum(column) / len(column) for column in values.T]
+            means, bands = s.bands(name, QUANTILES)
             for i, time in enumerate(s.times_d):
                 yield [
                     s.label,
                     _plain(time),
                     name,
                     unit,
-                    values.shape[0],
+                    len(s.population),
                     _plain(means[i]),
                     *map(_plain, bands[:, i]),
                 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -12,11 +12,15 @@ from pydantic import ValidationError
 from nksim.errors import Fault, InvalidInput, Misread, Place, Unanswered, UsageError, shorten
 from nksim.protocol.doses import DoseByLevel, DoseCase, DoseChoice, DoseRule
 from nksim.protocol.facts import Fact, Misreads, weakest
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
+from nksim.protocol.model import Administration, Arm, Assessment, Escalation, Phase, Protocol
 from nksim.protocol.reading import inconsistencies
+from nksim.protocol.record import Record
 from nksim.protocol.yaml_tree import read_tree
 
 _TIMINGS = ("days", "before", "after")
+_ASSESSED = ("days", "months", "samples", "window")
+_AMOUNTS = ("cap", "round", "weight", "renal", "vials", "volume")
+_OPTIONAL = ("over", "at", "window", "gap", "delay", "count", *_AMOUNTS)
 R = TypeVar("R", bound=Record)
 
 
@@ -94,8 +98,10 @@ class Choice:
     def _needed(self, path: str) -> str:
         """What a fact is needed for: doses and days of lines, the frame of the calendar, or nothing."""
         head, field = path.split(".", 1)
-        if head in ("numbering", "body"):
+        if head in ("numbering", "body") or field.startswith(("bag.", "limits.")) or field in _AMOUNTS:
             return "the frame"
+        if field == "starts":
+            return "doses and days"
         lines = {line.id for line in self.arm.lines}
         return "doses and days" if head in lines and field in ("dose", *_TIMINGS) else ""
 
@@ -113,12 +119,27 @@ def facts_of(protocol: Protocol, arm_name: str) -> Iterator[tuple[str, Fact[Any]
         ("body", protocol.body),
         *((line.id, line) for line in arm.lines),
         *((a.id, a) for a in arm.assess),
+        *supplies(protocol, arm),
+        *((phase.phase, phase) for phase in arm.phases if phase.starts is not None),
         *((("escalation", protocol.escalation),) if protocol.escalation else ()),
+        *((("cohorts", protocol.cohorts),) if protocol.cohorts else ()),
     ):
         for name, field in type(record).model_fields.items():
             value = getattr(record, name)
             if isinstance(value, Fact):
                 yield f"{head}.{field.alias or name}", value
+
+
+def supplies(protocol: Protocol, arm: Arm) -> Iterator[tuple[str, Record]]:
+    """Bags and limits of the products that an arm gives, by the path under which a user names them."""
+    for name in dict.fromkeys(line.product for line in arm.lines):
+        product = protocol.products.get(name)
+        if product is not None and product.release is not None:
+            yield name, product
+        for part in ("bag", "limits"):
+            record = getattr(product, part, None)
+            if record is not None:
+                yield f"{name}.{part}", record
 
 
 def choose(
@@ -156,13 +177,19 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     """
     head, _, field = path.partition(".")
     field = "days" if field == "day" else field
-    if head in ("body", "numbering", "escalation") and getattr(protocol, head, None) is not None:
+    if head in ("body", "numbering", "escalation", "cohorts") and getattr(protocol, head, None) is not None:
         return protocol.model_copy(update={head: _with(getattr(protocol, head), field, path, text)})
+    if head in protocol.products and field == "release":
+        changed = _with(protocol.products[head], field, path, text)
+        return protocol.model_copy(update={"products": {**protocol.products, head: changed}})
+    if head in protocol.products and field.split(".")[0] in ("bag", "limits"):
+        return _supplied(protocol, head, field, path, text)
     found = False
     arms: dict[str, Arm] = {}
     for name, arm in protocol.arms.items():
         found = found or head in {*(line.id for line in arm.lines), *(item.id for item in arm.assess)}
-        phases = tuple(p.model_copy(update={"give": _changed(p.give, head, field, path, text)}) for p in arm.phases)
+        phases = tuple(_in_phase(p, head, field, path, text) for p in arm.phases)
+        found = found or phases != arm.phases
         arms[name] = arm.model_copy(update={"phases": phases, "assess": _changed(arm.assess, head, field, path, text)})
     if not found:
         heads = sorted({p.split(".")[0] for a in protocol.arms for p, _ in facts_of(protocol, a)})
@@ -173,6 +200,24 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
             help=f"did you mean {near[0]}.{field}?" if near else f"one of {', '.join(heads)}",
         )
     return protocol.model_copy(update={"arms": arms})
+
+
+def _in_phase(phase: Phase, head: str, field: str, path: str, text: str) -> Phase:
+    """The phase with its start, or one of its lines, answered."""
+    if head == phase.phase and field == "starts" and phase.starts is not None:
+        return _with(phase, field, path, text)
+    return phase.model_copy(update={"give": _changed(phase.give, head, field, path, text)})
+
+
+def _supplied(protocol: Protocol, name: str, field: str, path: str, text: str) -> Protocol:
+    """The protocol with one fact of a product's bag or limits answered."""
+    part, _, inner = field.partition(".")
+    product = protocol.products[name]
+    record = getattr(product, part)
+    if record is None:
+        raise UsageError("NK506", f"product {shorten(name)} has no {part}", help="write it in the protocol file")
+    changed = product.model_copy(update={part: _with(record, inner, path, text)})
+    return protocol.model_copy(update={"products": {**protocol.products, name: changed}})
 
 
 def _changed(items: tuple[R, ...], head: str, field: str, path: str, text: str) -> tuple[R, ...]:
@@ -198,20 +243,26 @@ def _with(record: R, field: str, path: str, text: str) -> R:
             values["at"] = None
     place = Place(f"--set {path}={text}")
     raw: Any = read_tree(f"value: {text}".encode(), place.file).content["value"] if text.startswith("{") else text
-    values[field] = {"stated": raw}
+    values[field] = {"stated": raw, "why": "set by the user"}
     try:
         changed = type(record).model_validate({k: v for k, v in values.items() if v is not None})
     except ValidationError as error:
         causes: list[Any] = [e.get("ctx", {}).get("error") for e in error.errors()]
         found = [m for c in causes for m in ([x for _, x in c.found] if isinstance(c, Misreads) else [c])]
         raise InvalidInput(m.at(place) for m in found if isinstance(m, Misread)) from None
-    return changed.model_copy(update={name: _answer(getattr(record, name), getattr(changed, name), f"{path}={text}")})
+    answer = _answer(getattr(record, name), getattr(changed, name), f"{path}={text}")
+    if isinstance(record, Administration) and field in _TIMINGS and getattr(record, name) is None:
+        answer = replace(answer, replaced=record.timing.replaced or record.timing)
+    return changed.model_copy(update={name: answer})
 
 
 def _is_fact(record: Record, name: str) -> bool:
-    timing = isinstance(record, (Administration, Assessment)) and name in _TIMINGS
-    optional = isinstance(record, Administration) and name in ("over", "at", "window", "cap", "round", "count")
-    return timing or optional or isinstance(getattr(record, name), Fact)
+    timing = (isinstance(record, Administration) and name in _TIMINGS) or (
+        isinstance(record, Assessment) and name in _ASSESSED
+    )
+    optional = (isinstance(record, Administration) and name in _OPTIONAL) or name == "release"
+    escalating = isinstance(record, Escalation) and name != "goal"
+    return timing or optional or escalating or isinstance(getattr(record, name), Fact)
 
 
 def _answer(old: Fact[Any] | None, new: Fact[Any], setting: str) -> Fact[Any]:
@@ -229,7 +280,13 @@ def _at_level(protocol: Protocol, arm_name: str, level: int | None) -> Protocol:
     levels = protocol.escalation.levels if protocol.escalation else None
     if not by_level:
         if level is not None:
-            raise UsageError("NK505", f"{protocol.id} has no dose levels", help="leave --level out")
+            if protocol.escalation is None:
+                raise UsageError("NK505", f"{protocol.id} has no dose levels", help="leave --level out")
+            raise UsageError(
+                "NK505",
+                f"no line of {protocol.id} is dosed by level",
+                help="tie a line to them: --set cells.dose=level",
+            )
         return protocol
     if levels is None or levels.value is None:
         return protocol

@@ -184,6 +184,12 @@ def rounding(raw: Any) -> Rounding:
 
 
 def _dose(dose: Quantity, text: str) -> Quantity:
+    if slip := re.match(r"[1-9]\d{0,2}\.\d\d0(?![\d.eE])", normalise(text).lstrip("[ ")):
+        raise Misread(
+            "NK211",
+            f"{shorten(slip[0])} in {shorten(text)}: a thousands point, or decimals with a trailing zero?",
+            help=f"write {slip[0].replace('.', '')} or {slip[0].rstrip('0').rstrip('.')}",
+        )
     if dose.dimension not in ("drug mass", "activity", "radiation", "cells"):
         raise Misread("NK215", f"{shorten(text)} is {dose.dimension}, not a dose", help="write mg, IU, cells or Gy")
     if dose.number <= 0:

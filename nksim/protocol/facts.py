@@ -26,7 +26,8 @@ class Fact(Generic[T]):
     """A value with its basis; `value` is None when it is unknown.
 
     `text` is the value as the file writes it (for an unknown fact: the unit or kind that is asked for), `source`
-    a key of the file's sources or None for the registration itself, `setting` the --set text that replaced it.
+    a key of the file's sources or None for the registration itself, `setting` the --set text that replaced it,
+    `replaced` the timing of another kind that this one took the place of.
     """
 
     value: T | None
@@ -39,6 +40,7 @@ class Fact(Generic[T]):
     printed: str | None = None
     use: Fact[T] | None = None
     setting: str | None = None
+    replaced: Fact[Any] | None = None
 
     @property
     def chosen(self) -> Fact[T]:

@@ -8,23 +8,27 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
 from nksim.errors import Misread, shorten
 from nksim.patient import BSA_FORMULAS
-from nksim.protocol import doses, times
+from nksim.protocol import doses, supply, times
+from nksim.protocol.delays import Delay, delay
 from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
+from nksim.protocol.record import Record
+from nksim.protocol.renal import RenalRule, renal_rule
+from nksim.protocol.samples import Months, Samples, months, samples
+from nksim.protocol.supply import Bag, Limits, Vials, Volume
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
+from nksim.protocol.weights import WeightRule, weight_rule
 from nksim.units import Duration, Quantity, duration, normalise, quantity
 
-
-class Record(BaseModel):
-    """A frozen record of the file; unknown keys are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+# The designs of nksim.trial; a protocol may name another one in words, which nksim cannot run.
+DESIGNS = ("3+3", "3+3-down", "boin", "tite-boin", "mtpi", "mtpi2", "i3+3", "crm")
 
 
 def _text(raw: Any) -> str:
@@ -76,6 +80,49 @@ def _infusion_time(raw: Any) -> Duration:
     return found
 
 
+def _levels(raw: Any) -> tuple[Quantity, ...]:
+    """Dose levels from low to high, in one unit."""
+    found = doses.dose_list(raw)
+    for i, (low, high) in enumerate(pairwise(found), 1):
+        if low.number >= high.number:
+            raise Misread(
+                "NK810",
+                f"dose level {i + 1}, {high}, is not above level {i}, {low}",
+                help="list the levels from low to high, each once",
+            )
+    return found
+
+
+def _design(raw: Any) -> str:
+    text = _text(raw)
+    if text not in DESIGNS and not text.startswith("other: "):
+        raise Misread(
+            "NK810", f"design {shorten(text)} is not known", help=f"write one of {', '.join(DESIGNS)}, or other: …"
+        )
+    return text
+
+
+def _share(raw: Any) -> float:
+    found = quantity(_text(raw))
+    if found.unit != "%" or not 0 < found.number < 100:
+        raise Misread("NK810", f"{shorten(raw)} is not a probability of toxicity", help="write for example 30 %")
+    return float(found.number) / 100
+
+
+def _stagger(raw: Any) -> Duration:
+    found = _length(raw)
+    if found.unit not in ("d", "wk"):
+        raise Misread("NK810", f"{shorten(raw)} is not a distance between patients", help="write it in d or wk")
+    return found
+
+
+def _whole_days(raw: Any) -> Duration:
+    found = _length(raw)
+    if found.unit not in ("d", "wk"):
+        raise Misread("NK214", f"{shorten(raw)} is not whole days", help="write it in d or wk")
+    return found
+
+
 def _year(raw: Any) -> int:
     if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
@@ -86,23 +133,36 @@ Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Whole = Annotated[int, PlainValidator(times.count)]
 TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
-RouteFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT"))))]
+RouteFact = Annotated[
+    Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))
+]
 DoseFact = Annotated[Fact[AnyDose], PlainValidator(fact_of(doses.dose_rule))]
-LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(doses.dose_list))]
+LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(_levels))]
+DesignFact = Annotated[Fact[str], PlainValidator(fact_of(_design))]
+ShareFact = Annotated[Fact[float], PlainValidator(fact_of(_share))]
+StaggerFact = Annotated[Fact[Duration], PlainValidator(fact_of(_stagger))]
 AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.amount))]
 RangeFact = Annotated[Fact[DoseChoice], PlainValidator(fact_of(doses.dose_range))]
 RoundingFact = Annotated[Fact[Rounding], PlainValidator(fact_of(doses.rounding))]
 DaysFact = Annotated[Fact[Days | Recurrence], PlainValidator(fact_of(times.days))]
 BeforeFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "before")))]
 AfterFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "after")))]
+StartsFact = Annotated[Fact[Relation], PlainValidator(fact_of(times.relation_to))]
+SamplesFact = Annotated[Fact[Samples], PlainValidator(fact_of(samples))]
+MonthsFact = Annotated[Fact[Months], PlainValidator(fact_of(months))]
 FromFact = Annotated[Fact[Reference], PlainValidator(fact_of(times.reference))]
 LengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_length))]
 OverFact = Annotated[Fact[Duration], PlainValidator(fact_of(_infusion_time))]
+DaysLengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_whole_days))]
 ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
 WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
+DelayFact = Annotated[Fact[Delay], PlainValidator(fact_of(delay))]
 CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
 YesNoFact = Annotated[Fact[bool], PlainValidator(fact_of(_yes_no))]
-WeightFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "weight descriptor", ("actual",))))]
+WeightFact = Annotated[Fact[WeightRule], PlainValidator(fact_of(weight_rule))]
+RenalFact = Annotated[Fact[RenalRule], PlainValidator(fact_of(renal_rule))]
+VialsFact = Annotated[Fact[Vials], PlainValidator(fact_of(supply.vials))]
+VolumeFact = Annotated[Fact[Volume], PlainValidator(fact_of(supply.volume))]
 BsaFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
 CapFact = Annotated[Fact[Quantity | None], PlainValidator(fact_of(_cap))]
 
@@ -151,13 +211,16 @@ class Body(Record):
 class Product(Record):
     """What is given; cell products name the kinetic preset that models them."""
 
-    kind: Literal["nk", "drug"]
+    kind: Literal["nk", "drug", "radiation"]
     title: Text | None = None
     origin: Text | None = None
     transgene: Text | None = None
     donor: Text | None = None
     counted_as: Text | None = None
     kinetics: Key | None = None
+    bag: Bag | None = None
+    limits: Limits | None = None
+    release: DelayFact | None = None
 
 
 class Administration(Record):
@@ -173,9 +236,15 @@ class Administration(Record):
     after: AfterFact | None = None
     at: ClockFact | None = None
     window: WindowFact | None = None
+    gap: OverFact | None = None
+    delay: DelayFact | None = None
     count: CountFact | None = None
     cap: AmountFact | None = None
     round: RoundingFact | None = None
+    weight: WeightFact | None = None
+    renal: RenalFact | None = None
+    vials: VialsFact | None = None
+    volume: VolumeFact | None = None
     restated: RangeFact | None = None
     printed: Text | None = None
     note: Text | None = None
@@ -212,10 +281,22 @@ class Administration(Record):
         found = [self.dose.value.dimensions] if self.dose.value else []
         found += [{self.cap.value.dimension}] if self.cap and self.cap.value else []
         found += [{self.round.value.to.dimension}] if self.round and self.round.value else []
+        found += [{q.dimension for q in self.vials.value.strengths}] if self.vials and self.vials.value else []
+        found += [{self.volume.value.per_ml.dimension}] if self.volume and self.volume.value else []
+        bands = self.renal.value.bands if self.renal and self.renal.value else ()
+        found += [{b.dose.dimension} for b in bands if b.dose]
         measured = sorted(set().union(*found))
         if len(measured) > 1:
+            raise Misread("NK215", f"amounts of line {self.id} mix {' and '.join(measured)}", help="write them in one")
+        return self
+
+    @model_validator(mode="after")
+    def _renal_rule_has_its_source(self) -> Administration:
+        """Labels disagree about renal bands, so that a rule without its source cannot be checked."""
+        held = self.renal
+        if held is not None and held.value and not (held.source or held.why == "set by the user"):
             raise Misread(
-                "NK215", f"dose, cap and round of line {self.id} mix {' and '.join(measured)}", help="write them in one"
+                "NK203", f"renal: of line {self.id} needs its source", help="write renal: {stated: {…}, source: KEY}"
             )
         return self
 
@@ -235,13 +316,20 @@ class Assessment(Record):
     start: FromFact | None = Field(default=None, alias="from")
     length: LengthFact | None = Field(default=None, alias="for")
     days: DaysFact | None = None
+    months: MonthsFact | None = None
+    samples: SamplesFact | None = None
     window: WindowFact | None = None
     note: Text | None = None
 
     @model_validator(mode="after")
     def _is_timed(self) -> Assessment:
-        if (self.start is None) != (self.length is None) or (self.start is None and self.days is None):
-            raise Misread("NK203", f"assessment {self.id} needs days, or from and for", help="write days: 7, 14, 28")
+        listed = self.days or self.months or self.samples
+        if (self.start is None) != (self.length is None) or (self.start is None and listed is None):
+            raise Misread(
+                "NK203",
+                f"assessment {self.id} needs days, months or samples, or from and for",
+                help="write days: 7, 14, 28",
+            )
         return self
 
 
@@ -249,6 +337,7 @@ class Phase(Record):
     """Conditioning, treatment, maintenance: lines that belong together."""
 
     phase: Text
+    starts: StartsFact | None = None
     give: Annotated[tuple[Administration, ...], Field(min_length=1)]
 
 
@@ -275,12 +364,33 @@ class Washout(Record):
     whichever: Literal["shorter", "longer"] | None = None
 
 
+class Cohorts(Record):
+    """How patients follow one another: size of a cohort, stagger within it, DLT window before the next."""
+
+    size: CountFact
+    stagger: DaysLengthFact | None = None
+    after: Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "stagger", ("first patient", "each patient"))))]
+    dlt: Key
+
+
 class Escalation(Record):
-    """Dose levels of a trial that escalates."""
+    """Dose levels of a trial that escalates, its design and the design's numbers, as far as the file has them.
+
+    `within` is the time from the first patient of a cohort to the next, `between` from the last of a cohort to the
+    first of the next; the DLT window is the assessment `dlt` of the arm, with what it counts from.
+    """
 
     goal: Text
     levels: LevelsFact
-    design: TextFact
+    design: DesignFact
+    start: CountFact | None = None
+    target: ShareFact | None = None
+    cohort: CountFact | None = None
+    patients: CountFact | None = None
+    within: StaggerFact | None = None
+    between: StaggerFact | None = None
+    replace: YesNoFact | None = None
+    enough: CountFact | None = None
 
 
 class Question(Record):
@@ -299,13 +409,14 @@ class Protocol(Record):
     title: Text
     registration: Text
     reading: Literal["provisional", "second"]
-    sources: dict[str, Source] = {}
+    sources: dict[str, Source] = Field(default_factory=dict)
     population: TrialPopulation
     numbering: Numbering
     body: Body
     products: dict[str, Product]
     arms: Annotated[dict[Key, Arm], Field(min_length=1)]
     washout: tuple[Washout, ...] = ()
+    cohorts: Cohorts | None = None
     escalation: Escalation | None = None
     questions: tuple[Question, ...] = ()
     _sha256: str = PrivateAttr(default="")

@@ -14,7 +14,9 @@ from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten
 from nksim.protocol.doses import DoseByLevel
 from nksim.protocol.drugs import drug_names, proper_name
 from nksim.protocol.facts import BASES, Fact, Misreads
-from nksim.protocol.model import Administration, Arm, Assessment, Protocol, Record
+from nksim.protocol.model import Administration, Arm, Assessment, Protocol
+from nksim.protocol.record import Record
+from nksim.protocol.samples import Samples
 from nksim.protocol.times import Days, Recurrence, Reference, Relation
 from nksim.protocol.yaml_tree import Path, Tree, read_tree
 
@@ -135,6 +137,7 @@ def inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
                     help="name the kinetic preset, for example kinetics: ipsc",
                 ),
             )
+    yield from _escalation(protocol)
     for name, arm in protocol.arms.items():
         yield from _lines(protocol, name, arm)
         if not (cycle := _cycle(protocol, arm)):
@@ -144,6 +147,33 @@ def inconsistencies(protocol: Protocol) -> Iterator[Inconsistency]:
             (*where, "id"),
             False,
             Misread("NK207", f"anchors form a cycle: {' -> '.join(cycle)}", help="give one of them days of its own"),
+        )
+
+
+def _escalation(protocol: Protocol) -> Iterator[Inconsistency]:
+    """The start is a level, a cohort fits the trial, nobody waits in a cohort for longer than the DLT window lasts."""
+    plan = protocol.escalation
+    if plan is None:
+        return
+    levels, start = plan.levels.value, plan.start.value if plan.start else None
+    if plan.start and start and levels and start > len(levels):
+        yield (
+            _fact_path(("escalation",), "start", plan.start),
+            False,
+            Misread("NK810", f"there is no level {start} to start at", help=f"from 1 to {len(levels)}"),
+        )
+    windows = [a.length.value for arm in protocol.arms.values() for a in arm.assess if a.id == "dlt" and a.length]
+    within = plan.within.value if plan.within else None
+    longest = max((w.days for w in windows if w is not None and w.unit in ("d", "wk")), default=None)
+    if plan.within and within and longest is not None and within.days > longest:
+        yield (
+            _fact_path(("escalation",), "within", plan.within),
+            False,
+            Misread(
+                "NK812",
+                f"{within} between patients of a cohort are longer than the DLT window of {longest} d",
+                help="a shorter within:, or a longer DLT window (assessment dlt, for:)",
+            ),
         )
 
 
@@ -188,6 +218,9 @@ def _lines(protocol: Protocol, arm_name: str, arm: Arm) -> Iterator[Inconsistenc
     ids = {line.id for line in arm.lines}
     seen: set[str] = set()
     for p, phase in enumerate(arm.phases):
+        if phase.starts is not None and phase.starts.value is not None:
+            where: Path = ("arms", arm_name, "phases", p)
+            yield from _reference(_fact_path(where, "starts", phase.starts), phase.starts.value, ids)
         for g, line in enumerate(phase.give):
             path: Path = ("arms", arm_name, "phases", p, "give", g)
             if line.id in seen:
@@ -266,7 +299,7 @@ def _lies_within(use: Fact[Any], choice: Any) -> bool:
 
 def _times(protocol: Protocol, path: Path, item: Administration | Assessment, ids: set[str]) -> Iterator[Inconsistency]:
     numbering = protocol.numbering.zero
-    for name in ("days", "before", "after", "start"):
+    for name in ("days", "before", "after", "start", "samples"):
         fact = getattr(item, name, None)
         if fact is None or fact.value is None:
             continue
@@ -282,18 +315,23 @@ def _times(protocol: Protocol, path: Path, item: Administration | Assessment, id
                     help="day 1 is the anchor (numbering: zero: no)",
                 ),
             )
-        refers = fact.value.first if isinstance(fact.value, Recurrence) else fact.value
-        if isinstance(refers, (Relation, Reference)) and refers.line not in ids:
-            near = difflib.get_close_matches(refers.line, ids, n=1)
-            yield (
-                value_path,
-                False,
-                Misread(
-                    "NK220",
-                    f"{shorten(refers.line)} is not a line of this arm",
-                    help=f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(ids))}",
-                ),
-            )
+        yield from _reference(value_path, fact.value, ids)
+
+
+def _reference(path: Path, value: Any, ids: set[str]) -> Iterator[Inconsistency]:
+    """What a time counts from must be a line of the arm."""
+    refers = value.first if isinstance(value, Recurrence) else value.of if isinstance(value, Samples) else value
+    if isinstance(refers, (Relation, Reference)) and refers.line not in ids:
+        near = difflib.get_close_matches(refers.line, ids, n=1)
+        yield (
+            path,
+            False,
+            Misread(
+                "NK220",
+                f"{shorten(refers.line)} is not a line of this arm",
+                help=f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(ids))}",
+            ),
+        )
 
 
 def _fact_path(path: Path, key: str, fact: Fact[Any]) -> Path:
@@ -303,11 +341,14 @@ def _fact_path(path: Path, key: str, fact: Fact[Any]) -> Path:
 def _cycle(protocol: Protocol, arm: Arm) -> list[str]:
     """The first circle of lines that are timed by one another, closed, or an empty list."""
     after: dict[str, str] = {}
-    for line in arm.lines:
-        value: Any = line.timing.value
-        refers = value.first if isinstance(value, Recurrence) else value
-        if isinstance(refers, Relation):
-            after[line.id] = refers.line
+    for phase in arm.phases:
+        for line in phase.give:
+            value: Any = line.timing.value
+            refers = value.first if isinstance(value, Recurrence) else value
+            if not isinstance(refers, Relation) and phase.starts is not None:
+                refers = phase.starts.value
+            if isinstance(refers, Relation):
+                after[line.id] = refers.line
     for start in after:
         walk = [start]
         while walk[-1] in after:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import calendar as month_lengths
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.schedule.expansion import Event, Schedule
+from nksim.schedule.closures import Site
+from nksim.schedule.expansion import Event, Schedule, timed
+from nksim.schedule.placing import Move, key_of, moves
 from nksim.schedule.safety import Finding, findings
+from nksim.schedule.spread import Spread, slacks, spreads
 from nksim.schedule.timing import Moment, protocol_day
 from nksim.units import Duration
 
@@ -28,6 +31,9 @@ class Row:
     earliest: dt.datetime | None
     latest: dt.datetime | None
     notes: tuple[str, ...]
+    closed: str | None = None
+    possible: tuple[dt.datetime, dt.datetime] | None = None
+    slack: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,13 @@ class Calendar:
     tz: str
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    decided: tuple[str, ...] = ()
 
 
-def place(schedule: Schedule, *, day0: str | dt.date, tz: str) -> Calendar:
+def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None = None) -> Calendar:
     """The calendar of a schedule whose anchor falls on `day0` (YYYY-MM-DD) in the IANA zone `tz`.
+
+    At a `site` that closes, doses with a window move to an open day within it; the others stay and are findings NK330.
 
     Days step the local calendar at the same clock time; hours and minutes elapse. A local time that the clocks skip
     is moved on by the length of the gap, one that they repeat is the first of the two, and the row says so.
@@ -60,14 +69,38 @@ def place(schedule: Schedule, *, day0: str | dt.date, tz: str) -> Calendar:
     date = parse_date(day0) if isinstance(day0, str) else day0
     placer = _Placer(date, schedule.anchor_clock, zone(tz))
     zero = bool(schedule.choice.protocol.numbering.zero.value)
-    rows = [(placer.row(event, zero), i) for i, event in enumerate(schedule.events)]
+    moved = moves(schedule, site, lambda m: placer.at(m)[0]) if site else {}
+    rows = [(placer.row(event, zero, moved.get(key_of(event)), site), i) for i, event in enumerate(schedule.events)]
     rows.sort(key=lambda r: (r[0].start.astimezone(dt.UTC), _rank(r[0].event), r[1]))
-    return Calendar(schedule, date, tz, tuple(r for r, _ in rows), findings(schedule))
+    slack = spreads(slacks(schedule.choice, timed(schedule.choice), schedule.anchor_clock))
+    placed = tuple(placer.with_spread(r, slack.get(key_of(r.event))) for r, _ in rows)
+    found = (*findings(schedule), *(closed_findings(placed, site) if site else ()))
+    return Calendar(schedule, date, tz, placed, found)
+
+
+def closed_findings(rows: tuple[Row, ...], site: Site) -> tuple[Finding, ...]:
+    """What falls on closed days and did not move, and years whose holidays are not settled."""
+    found = [
+        Finding(
+            "NK330",
+            f"{r.event.line} {r.event.occasion.number}/{r.event.occasion.count} on {r.start:%a %Y-%m-%d}: {r.closed}",
+        )
+        for r in rows
+        if r.closed
+    ]
+    years = {r.start.year for r in rows}
+    found += [
+        Finding("NK332", f"public holidays of {what} are provisional: its swaps of working days are not published yet")
+        for what in site.provisional(years)
+    ]
+    return tuple(found)
 
 
 def _rank(event: Event) -> int:
-    """At one instant samples come before doses, and windows that open with a dose after it."""
-    return 1 if event.kind == "dose" else 0 if event.length is None else 2
+    """At one instant samples come before doses, samples after a dose follow it, and windows open last."""
+    if event.kind == "dose":
+        return 1
+    return 3 if event.length is not None else 2 if event.occasion.after_dose else 0
 
 
 def parse_date(text: str) -> dt.date:
@@ -111,20 +144,48 @@ class _Placer:
     clock: dt.time
     tz: ZoneInfo
 
-    def row(self, event: Event, zero: bool) -> Row:
+    def row(self, event: Event, zero: bool, move: Move | None = None, site: Site | None = None) -> Row:
         occasion = event.occasion
-        start, remark = self.at(occasion.start)
+        nominal = occasion.start
+        start, remark = self.at(replace(nominal, day=nominal.day + move.days) if move else nominal)
         end = self._end(occasion.start, start, event.length) if event.length else start
-        early, late = (self.at(m)[0] if m else None for m in (occasion.earliest, occasion.latest))
+        # A window around a dose's own time stays; one that counts from another dose goes with it.
+        days = move.days if move and occasion.base else 0
+        early, late = (
+            self.at(replace(m, day=m.day + days))[0] if m else None for m in (occasion.earliest, occasion.latest)
+        )
         offset = (start.date() - self.day0).days
         study_day = offset + 1 if offset >= 0 else offset
-        notes = (*event.notes, *((remark,) if remark else ()))
-        return Row(event, protocol_day(offset, zero), study_day, start, end, early, late, notes)
+        until = end if event.kind == "dose" else start
+        watched = event.kind == "dose" or event.length is None
+        closed = site.closed(start, until) if site and watched else None
+        notes = (*event.notes, *self._placing_notes(nominal, move, closed), *((remark,) if remark else ()))
+        return Row(event, protocol_day(offset, zero), study_day, start, end, early, late, notes, closed)
+
+    def with_spread(self, row: Row, spread: Spread | None) -> Row:
+        """The row with the earliest and latest that it may come, where any slack leads there."""
+        if spread is None or (spread.early == 0 and spread.late == 0):
+            return row
+        ends = [self._shifted(row.start, minutes) for minutes in (spread.early, spread.late)]
+        return replace(row, possible=(ends[0], ends[1]), slack=spread.why)
+
+    def _shifted(self, start: dt.datetime, minutes: float) -> dt.datetime:
+        """Whole days step the calendar, the rest elapses."""
+        days, rest = divmod(minutes, 1440)
+        wall = start.replace(tzinfo=None, fold=0) + dt.timedelta(days=days)
+        local = _existing(wall, self.tz)[0] if days else start
+        return self.elapse(local, Decimal(repr(rest))) if rest else local
+
+    def _placing_notes(self, nominal: Moment, move: Move | None, closed: str | None) -> tuple[str, ...]:
+        notes: tuple[str, ...] = ()
+        if move is not None:
+            notes += (f"moved from {self.at(nominal)[0]:%a %Y-%m-%d}: {move.why}",)
+        return (*notes, f"site closed: {closed}") if closed else notes
 
     def at(self, moment: Moment) -> tuple[dt.datetime, str | None]:
         """The local time of a moment, and what the clocks did to it."""
         try:
-            date = self.day0 + dt.timedelta(days=moment.day)
+            date = add_months(self.day0, moment.months) + dt.timedelta(days=moment.day)
         except OverflowError:
             raise InvalidInput("NK406", f"day {moment.day} from {self.day0} is no date", help="another day 0") from None
         local, remark = _existing(dt.datetime.combine(date, moment.clock or self.clock), self.tz)

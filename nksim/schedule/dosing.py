@@ -3,59 +3,122 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from nksim.errors import InvalidInput
-from nksim.patient import BSA_NAMES, Patient
+from nksim.patient import Patient
 from nksim.protocol.doses import Condition, DoseRule
 from nksim.protocol.facts import Fact
-from nksim.protocol.model import Administration, Body
+from nksim.protocol.model import Administration, Body, Product
+from nksim.schedule.bags import cells, from_bags
+from nksim.schedule.bodysize import Caution, dosing_weight, exact, rounded, surface
+from nksim.schedule.kidney import band_of
+from nksim.schedule.recheck import second_reckoning
+from nksim.schedule.rounding import round_amount, round_volume
+from nksim.schedule.vials import vials_in_words
 from nksim.units import Quantity, grouped, plain
 
+Used = tuple[tuple[str, Fact[Any]], ...]
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 @dataclass(frozen=True)
 class Dose:
-    """An amount in mg, IU, cells or Gy, how it came about, and the facts that it rests on."""
+    """An amount in mg, IU, cells or Gy, how it came about, and the facts that it rests on.
+
+    `target` is the amount that the rule asks for before bags of cells; `remarks` say what it is made up from, and
+    `cautions` (code and sentence) what to look at.
+    """
 
     amount: Decimal
     unit: str
     rule: str
     calculation: str
     facts: tuple[tuple[str, Fact[Any]], ...]
+    target: Decimal
+    remarks: tuple[str, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+
+    def then(self, amount: Decimal, how: str, fact: str, held: Fact[Any], cautions: tuple[Caution, ...] = ()) -> Dose:
+        """The dose after one more step of its calculation."""
+        before = cells(self.amount) if self.unit == "cells" else f"{grouped(self.amount)} {self.unit}"
+        return replace(
+            self,
+            amount=amount,
+            calculation=f"{self.calculation} = {before}, {how}",
+            facts=(*self.facts, (fact, held.chosen)),
+            cautions=(*self.cautions, *cautions),
+        )
 
 
-def dose_of(line: Administration, number: int, patient: Patient, body: Body) -> Dose:
-    """The `number`th dose of a line for a patient: rule × body size, then cap, then rounding.
+def dose_of(line: Administration, number: int, patient: Patient, body: Body, product: Product | None = None) -> Dose:
+    """The `number`th dose of a line: rule × renal share × body size, then cap, rounding, volume and bags.
 
-    Raises `InvalidInput` NK405 (weight or height missing), NK301 (fewer doses listed than planned) or NK302 (rounding
-    beyond its limit).
+    Raises `InvalidInput` NK405 (a measure is missing), NK301 (fewer doses listed than planned), NK302 (rounding beyond
+    its limit), NK303 (renal function forbids it), NK304 (no whole bag) or NK408 (no ideal weight), and `Disagreement`
+    NK399 where a second reckoning from the file's own text gives another amount.
 
     >>> from nksim.protocol.catalog import load
     >>> p = load("jk500"); cy = p.arms["main"].lines[0]
     >>> dose_of(cy, 1, Patient(weight="20 kg"), p.body).calculation
     '60 mg/kg × 20 kg (actual)'
     """
-    rule, quantity = _rule(line, number, patient, body)
-    size, in_words, facts = _body_size(quantity, patient, body)
-    canonical = quantity.canonical()
-    amount = canonical.number * size
-    words = f"{quantity}{in_words}"
+    dose = _uncapped(line, number, patient, body)
     if line.cap is not None and line.cap.chosen.value is not None:
-        cap = line.cap.chosen.value.canonical()
-        if cap.unit == canonical.unit and amount > cap.number:
-            amount, words = (
-                cap.number,
-                f"{words} = {grouped(amount)} {canonical.unit}, capped at {grouped(cap.number)} {cap.unit}",
-            )
-        facts = (*facts, ("cap", line.cap.chosen))
+        dose = _capped(dose, line.cap)
     if line.round is not None and line.round.chosen.value is not None:
-        amount, words = _rounded(amount, line, words)
-        facts = (*facts, ("round", line.round.chosen))
-    return Dose(amount, canonical.unit, rule, words, (("dose", line.dose.chosen), *facts))
+        amount, how = round_amount(dose.amount, line.round.chosen.value, line.id)
+        dose = dose.then(amount, how, "round", line.round)
+    if line.volume is not None and line.volume.chosen.value is not None:
+        amount, how, cautions = round_volume(dose.amount, dose.unit, line.volume.chosen.value, line.id)
+        dose = dose.then(amount, how, "volume", line.volume, cautions)
+    if line.vials is not None and line.vials.chosen.value is not None:
+        made_up = vials_in_words(dose.amount, dose.unit, line.vials.chosen.value)
+        dose = replace(dose, remarks=(*dose.remarks, made_up), facts=(*dose.facts, ("vials", line.vials.chosen)))
+    dose = replace(dose, target=dose.amount)
+    if product is not None and product.bag is not None:
+        amount, how, cautions = from_bags(dose.amount, product, patient, line.id)
+        dose = dose.then(amount, how, "bag", product.bag.cells, cautions)
+        dose = replace(dose, facts=(*dose.facts, *_bag_facts(product)))
+    second_reckoning(line, number, patient, body, product, dose.amount, dose.unit)
+    return dose
+
+
+def _bag_facts(product: Product) -> tuple[tuple[str, Fact[Any]], ...]:
+    bag = product.bag
+    assert bag is not None
+    held = ("viability", "recovery", "purity", "give")
+    return tuple((name, getattr(bag, name).chosen) for name in held)
+
+
+def _uncapped(line: Administration, number: int, patient: Patient, body: Body) -> Dose:
+    """The rule's quantity times its renal share and the body's size."""
+    rule, quantity = _rule(line, number, patient, body)
+    share, reason = Decimal(1), ""
+    facts: Used = ()
+    if line.renal is not None and line.renal.chosen.value is not None:
+        band, why = band_of(line.renal.chosen.value, patient, line.id)
+        facts = (("renal", line.renal.chosen),)
+        quantity = band.dose or quantity
+        share = band.percent / 100 if band.percent is not None else share
+        reason = f" × {plain(band.percent)} %" if band.percent is not None and band.percent != 100 else ""
+        reason += f" [renal band of {why}]"
+    size, in_words, used, cautions = _body_size(quantity, line, patient, body)
+    canonical = quantity.canonical()
+    amount = canonical.number * share * size
+    own = (("dose", line.dose.chosen), *used, *facts)
+    return Dose(amount, canonical.unit, rule, f"{quantity}{in_words}{reason}", own, amount, cautions=cautions)
+
+
+def _capped(dose: Dose, held: Fact[Quantity]) -> Dose:
+    """The dose, or its cap where that is less; the cap is a fact of the dose in both cases."""
+    assert held.chosen.value is not None
+    cap = held.chosen.value.canonical()
+    if dose.amount <= cap.number:
+        return replace(dose, facts=(*dose.facts, ("cap", held.chosen)))
+    return dose.then(cap.number, f"capped at {grouped(cap.number)} {cap.unit}", "cap", held)
 
 
 def _rule(line: Administration, number: int, patient: Patient, body: Body) -> tuple[str, Quantity]:
@@ -75,64 +138,36 @@ def _rule(line: Administration, number: int, patient: Patient, body: Body) -> tu
 
 
 def _holds(condition: Condition, patient: Patient, body: Body) -> bool:
+    """Whether the actual weight, the age or the capped body surface lies on the condition's side of its edge."""
     if condition.measure == "weight":
-        measured = patient.weight()
+        measured = exact(patient.weight())
     else:
-        measured = _age(patient) if condition.measure == "age" else _bsa(patient, body)[0]
+        measured = exact(_age(patient)) if condition.measure == "age" else surface(patient, body)[0]
     edge = condition.edge.number if isinstance(condition.edge, Quantity) else condition.edge
-    return bool(_COMPARE[condition.operator](Decimal(repr(measured)), edge))
+    return bool(_COMPARE[condition.operator](measured, edge))
 
 
 def _age(patient: Patient) -> float:
     if patient.age_y is None:
-        raise InvalidInput(
+        raise patient.refusal(
             "NK405",
-            f"patient {patient.id}: the age is needed for this dose and is not given",
-            help="add --age 6y, or age_y to the file of patients",
+            "the age is needed for this dose and is not given",
+            "add --age 6y, or age_y to the file of patients",
         )
     return patient.age_y
 
 
-def _bsa(patient: Patient, body: Body) -> tuple[float, str]:
-    """BSA in m² after the cap, and how it came about in words."""
-    formula = body.bsa.chosen.value or ""
-    bsa, cap = patient.bsa_m2(formula), body.bsa_cap.chosen.value
-    words = f"{BSA_NAMES[formula]}, {_number(patient.height_cm)} cm, {_number(patient.weight_kg)} kg"
-    if cap is not None and bsa > cap.number:
-        return float(cap.number), f"{bsa:.6f} m² by {words}, capped"
-    return bsa, words
-
-
 def _body_size(
-    quantity: Quantity, patient: Patient, body: Body
-) -> tuple[Decimal, str, tuple[tuple[str, Fact[Any]], ...]]:
-    """Factor, its words and its facts for a dose per kg, per m² or flat."""
+    quantity: Quantity, line: Administration, patient: Patient, body: Body
+) -> tuple[Decimal, str, Used, tuple[Caution, ...]]:
+    """Factor, its words, its facts and its cautions for a dose per kg, per m² or flat."""
     if quantity.per == "kg":
-        weight = Decimal(repr(patient.weight()))
-        return weight, f" × {plain(weight)} kg ({body.weight.chosen.value})", (("weight", body.weight.chosen),)
+        held = line.weight or body.weight
+        assert held.chosen.value is not None
+        weight, words, cautions = dosing_weight(held.chosen.value, patient)
+        return weight, f" × {rounded(weight)} kg ({words})", (("weight", held.chosen),), cautions
     if quantity.per == "m^2":
-        bsa, words = _bsa(patient, body)
+        bsa, words, cautions = surface(patient, body)
         facts = (("weight", body.weight.chosen), ("bsa", body.bsa.chosen), ("bsa_cap", body.bsa_cap.chosen))
-        return Decimal(repr(bsa)), f" × {bsa:.6f} m² ({words})", facts
-    return Decimal(1), " (flat)", ()
-
-
-def _rounded(amount: Decimal, line: Administration, words: str) -> tuple[Decimal, str]:
-    """The amount rounded half up to the line's step, if that stays within its limit."""
-    rounding = line.round.chosen.value  # type: ignore[union-attr]
-    assert rounding is not None
-    step = rounding.to.canonical().number
-    rounded = (amount / step).to_integral_value(ROUND_HALF_UP) * step
-    percent = abs(rounded - amount) / amount * 100
-    if percent > rounding.within_percent:
-        raise InvalidInput(
-            "NK302",
-            f"{line.id}: rounding {grouped(amount)} to {grouped(rounded)} changes it by "
-            f"{percent:.1f} %, above the limit of {plain(rounding.within_percent)} %",
-            help="set a smaller step, or another limit in the protocol file",
-        )
-    return rounded, f"{words} = {grouped(amount)}, rounded half up {rounding}"
-
-
-def _number(value: float | None) -> str:
-    return plain(Decimal(repr(value))) if value is not None else "?"
+        return bsa, f" × {bsa:.6f} m² ({words})", facts, cautions
+    return Decimal(1), " (flat)", (), ()

@@ -11,9 +11,18 @@ from nksim.patient import Patient
 from nksim.protocol.choice import Choice
 from nksim.protocol.facts import Basis, Fact, weakest
 from nksim.protocol.model import Administration, Assessment
-from nksim.protocol.times import Days, Recurrence, Relation
+from nksim.protocol.times import Recurrence, Relation
 from nksim.schedule.dosing import Dose, dose_of
-from nksim.schedule.timing import Moment, Occasion, Occasions, chosen_occasions, occasions, offset_of
+from nksim.schedule.timing import (
+    Moment,
+    Occasion,
+    Occasions,
+    chosen_occasions,
+    numbered,
+    occasions,
+    offset_of,
+    sampled_occasions,
+)
 from nksim.units import Duration, respelled
 
 ANCHOR_CLOCK = dt.time(10, 0)
@@ -101,14 +110,15 @@ def expand(choice: Choice, patient: Patient, *, anchor_clock: dt.time = ANCHOR_C
     >>> c = choose(load("jk500"), settings=(("cells.dose", "1e7 cells/kg"), ("cells.days", "0")))
     >>> s = expand(c, Patient(weight="20 kg", height="110 cm"))
     >>> [(e.line, e.occasion.start.day, e.amount) for e in s.doses][0]
-    ('cy', -7, Decimal('1200.0'))
+    ('cy', -7, Decimal('1200'))
     """
     found = timed(choice)
     frame = (("numbering", choice.protocol.numbering.zero), ("anchor", choice.protocol.numbering.anchor))
     events: list[Event] = []
     for phase in choice.arm.phases:
+        around = (("phase start", phase.starts), *frame) if phase.starts else frame
         for line in phase.give:
-            events += [_dose_event(choice, phase.phase, line, o, patient, frame) for o in found[line.id]]
+            events += [_dose_event(choice, phase.phase, line, o, patient, around) for o in found[line.id]]
     unplaced: list[str] = []
     for item in choice.arm.assess:
         placed, missing = _assessed(choice, item, found, frame)
@@ -125,7 +135,8 @@ def _dose_event(
     patient: Patient,
     frame: tuple[tuple[str, Fact[Any]], ...],
 ) -> Event:
-    dose = dose_of(line, occasion.number, patient, choice.protocol.body)
+    product = choice.protocol.products.get(line.product)
+    dose = dose_of(line, occasion.number, patient, choice.protocol.body, product)
     own = (
         ("days" if line.days else "timing", line.timing),
         ("at", line.at),
@@ -134,7 +145,7 @@ def _dose_event(
     )
     facts = (*dose.facts, *((n, f) for n, f in own if f is not None), *frame)
     length = line.over.chosen.value if line.over else None
-    remarks = (*_readings(line), *_time_remarks(line, occasion), *((line.note,) if line.note else ()))
+    remarks = (*_readings(line), *dose.remarks, *_time_remarks(line, occasion), *((line.note,) if line.note else ()))
     return Event("dose", phase, line.id, line.product, occasion, length, line.route.chosen.value, dose, facts, remarks)
 
 
@@ -163,38 +174,39 @@ def _assessed(
     choice: Choice, item: Assessment, found: Occasions, frame: tuple[tuple[str, Fact[Any]], ...]
 ) -> tuple[list[Event], list[str]]:
     """Rows of one assessment, and what cannot be placed because the file does not know it."""
-    own = (("days", item.days), ("from", item.start), ("for", item.length))
-    facts = (*((n, f) for n, f in own if f is not None and f.chosen.basis != "unknown"), *frame)
-    unknown = [f"{item.id}.{n} is unknown: {f.ask}" for n, f in own if f is not None and f.chosen.basis == "unknown"]
+    own = (("days", item.days), ("months", item.months), ("samples", item.samples), ("from", item.start),
+           ("for", item.length), ("window", item.window))  # fmt: skip
+    given = [(n, f) for n, f in own if f is not None]
+    facts = (*((n, f) for n, f in given if f.chosen.basis != "unknown"), *frame)
+    unknown = [f"{item.id}.{n} is unknown: {f.ask}" for n, f in given if f.chosen.basis == "unknown"]
     what = item.what + (f" ({item.lineage})" if item.lineage and item.lineage not in item.what else "")
-    rows: list[Occasion] = []
-    length: Duration | None = None
-    if item.start is not None and item.length is not None:
-        length = item.length.chosen.value
-        if item.start.chosen.value is not None and length is not None:
-            rows = list(chosen_occasions(found, item.start.chosen.value))
-            rows = [Occasion(i, len(rows), o.start) for i, o in enumerate(rows, 1)]
-    elif item.days is not None and item.days.chosen.value is not None:
-        rows = _on_days(choice, item.days.chosen.value)
-    events = [
-        Event(
-            "assessment",
-            "assessment",
-            item.id,
-            what,
-            o,
-            length,
-            None,
-            None,
-            facts,
-            (*unknown, *((item.note,) if item.note else ())),
-        )
-        for o in rows
-    ]
+    length = item.length.chosen.value if item.length else None
+    start = item.start.chosen.value if item.start else None
+    rows: list[tuple[Occasion, Duration | None]] = []
+    if start is not None and length is not None:
+        # A window that a dose opens moves with that dose.
+        rows += [(Occasion(0, 0, o.start, base=(start.line, o.number)), length) for o in chosen_occasions(found, start)]
+    rows += [(o, None) for o in _listed(choice, item, found)]
+    window = item.window.chosen.value if item.window else None
+    said = (*unknown, *((item.note,) if item.note else ()))
+    events = []
+    for i, (o, lasts) in enumerate(rows, 1):
+        occasion = numbered(o, i, len(rows), window if lasts is None else None)
+        remarks = (*((o.label,) if o.label else ()), *said)
+        events.append(Event("assessment", "assessment", item.id, what, occasion, lasts, None, None, facts, remarks))
     return events, unknown if not rows else []
 
 
-def _on_days(choice: Choice, days: Days | Recurrence) -> list[Occasion]:
+def _listed(choice: Choice, item: Assessment, found: Occasions) -> list[Occasion]:
+    """The assessment's own days and months and its samples around doses, in order of time."""
     zero = bool(choice.protocol.numbering.zero.value)
-    offsets = days.offsets() if isinstance(days, Recurrence) else tuple(offset_of(d, zero) for d in days.days)
-    return [Occasion(i, len(offsets), Moment(day)) for i, day in enumerate(offsets, 1)]
+    rows: list[Occasion] = []
+    days = item.days.chosen.value if item.days else None
+    if days is not None:
+        offsets = days.offsets() if isinstance(days, Recurrence) else tuple(offset_of(d, zero) for d in days.days)
+        rows += [Occasion(0, 0, Moment(day)) for day in offsets]
+    if item.months is not None and item.months.chosen.value is not None:
+        rows += [Occasion(0, 0, Moment(0, months=m)) for m in item.months.chosen.value.months]
+    if item.samples is not None and item.samples.chosen.value is not None:
+        rows += sampled_occasions(found, {x.id: x for x in choice.arm.lines}, item.samples.chosen.value)
+    return sorted(rows, key=lambda o: o.start.from_anchor_d(ANCHOR_CLOCK))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,8 +12,11 @@ from nksim.errors import InvalidInput
 from nksim.protocol.doses import DoseChoice, DoseRule
 from nksim.protocol.drugs import Drug, drugs
 from nksim.protocol.model import Administration
+from nksim.protocol.times import Relation
 from nksim.schedule.expansion import Event, Schedule, anchor_line
 from nksim.units import Quantity, grouped
+
+MIDNIGHT = dt.time(0)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ def findings(schedule: Schedule) -> tuple[Finding, ...]:
     for line in schedule.choice.arm.lines:
         events = [e for e in schedule.doses if e.line == line.id]
         found += _most_per_dose(line, events)
+        found += _cautions(events)
         found += _restated(line, events, schedule.patient.weight_kg)
     found += _outside_population(schedule)
     return tuple(found)
@@ -49,6 +55,8 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
         found += _count(line, events)
         found += _listed(line, events)
     found += _conditioning_after_cells(schedule)
+    found += _same_drug_twice(schedule)
+    found += _after_what_it_precedes(schedule)
     return tuple(found)
 
 
@@ -92,6 +100,12 @@ def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Findin
             f"{line.id}: {grouped(over[0].amount or Decimal(0))} {most.unit} in one dose is above "
             f"{grouped(most.number)} {most.unit}",
         )
+
+
+def _cautions(events: list[Event]) -> Iterator[Finding]:
+    """What the calculation of a line's doses warns of, each once."""
+    found = dict.fromkeys((code, f"{e.line}: {words}") for e in events if e.dose for code, words in e.dose.cautions)
+    yield from (Finding(code, words) for code, words in found)
 
 
 def _restated(line: Administration, events: list[Event], weight_kg: float | None) -> Iterator[Finding]:
@@ -143,6 +157,39 @@ def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
     )
     if late:
         yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}")
+
+
+def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
+    """Two lines of one drug on one day: a dose written twice looks just like this."""
+    days: dict[tuple[str, int], list[str]] = {}
+    for e in schedule.doses:
+        day = math.floor(e.occasion.start.from_anchor_d(MIDNIGHT))
+        days.setdefault((e.what, day), []).append(e.line)
+    twice = {(what, *sorted(set(lines))): day for (what, day), lines in reversed(days.items()) if len(set(lines)) > 1}
+    for (what, *lines), day in reversed(twice.items()):
+        yield Finding("NK322", f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor")
+
+
+def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
+    """A line that the file puts before another and that does not end before that one begins."""
+    clock = schedule.anchor_clock
+    for line in schedule.choice.arm.lines:
+        fact = line.timing.replaced or line.timing
+        relation = fact.chosen.value
+        if not isinstance(relation, Relation) or relation.side != "before":
+            continue
+        minutes = line.over.chosen.value.minutes if line.over and line.over.chosen.value else Decimal(0)
+        ends = [
+            e.occasion.start.from_anchor_d(clock) + float(minutes) / 1440 for e in schedule.doses if e.line == line.id
+        ]
+        later = [e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line]
+        # The nth dose belongs to the nth; where the counts differ, each to the next that is left.
+        late = [i for i, (end, start) in enumerate(zip(ends, later, strict=False), 1) if end > start + 1e-9]
+        if late:
+            yield Finding(
+                "NK323",
+                f"{line.id}: the file gives it before {relation.line}, and dose {late[0]} ends after that begins",
+            )
 
 
 def _outside_population(schedule: Schedule) -> Iterator[Finding]:

@@ -9,16 +9,22 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from nksim.errors import InvalidInput
 from nksim.protocol.model import Administration, Arm, Numbering
+from nksim.protocol.samples import Samples
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Span, Window
 from nksim.units import Duration
+
+MEAN_MONTH_D = 365.25 / 12
 
 
 @dataclass(frozen=True)
 class Moment:
-    """`day` calendar days from the anchor's date at `clock` (None: the anchor's own), then elapsed `minutes`.
+    """`months` calendar months and `day` days from the anchor's date at `clock`, then elapsed `minutes`.
+
+    No clock is the anchor's own.
 
     >>> Moment(-7).from_anchor_d(dt.time(10))
     -7.0
@@ -27,6 +33,7 @@ class Moment:
     day: int
     clock: dt.time | None = None
     minutes: Decimal = Decimal(0)
+    months: int = 0
 
     def later(self, length: Duration, sign: int = 1) -> Moment:
         """The moment shifted by a length: hours and minutes elapse, days and weeks step the calendar."""
@@ -35,21 +42,29 @@ class Moment:
         return replace(self, day=self.day + sign * length.days)
 
     def from_anchor_d(self, anchor_clock: dt.time) -> float:
-        """Nominal days from the anchor, with days of 24 hours: what the simulator counts in."""
+        """Nominal days from the anchor, with days of 24 hours and mean months: what the simulator counts in."""
         clock = self.clock or anchor_clock
         shift = (clock.hour - anchor_clock.hour) * 60 + clock.minute - anchor_clock.minute
-        return self.day + (shift + float(self.minutes)) / 1440
+        return self.day + self.months * MEAN_MONTH_D + (shift + float(self.minutes)) / 1440
 
 
 @dataclass(frozen=True)
 class Occasion:
-    """One administration in time: number of count, when, and the earliest and latest that the protocol allows."""
+    """One administration in time: number of count, when, and the earliest and latest that the protocol allows.
+
+    `base` is the dose (line, number) that it hangs on and moves with; `origin` the dose from which its series was
+    counted, without moving with it. A sample `after_dose` comes after a dose of the same instant.
+    """
 
     number: int
     count: int
     start: Moment
     earliest: Moment | None = None
     latest: Moment | None = None
+    base: tuple[str, int] | None = None
+    origin: tuple[str, int] | None = None
+    label: str | None = None
+    after_dose: bool = False
 
 
 Occasions = dict[str, tuple[Occasion, ...]]
@@ -97,6 +112,9 @@ class _Plan:
 
     def __init__(self, arm: Arm, zero: bool) -> None:
         self.lines = {line.id: line for line in arm.lines}
+        self.starts = {
+            line.id: phase.starts.chosen.value if phase.starts else None for phase in arm.phases for line in phase.give
+        }
         self.zero = zero
         self.done: Occasions = {}
 
@@ -107,28 +125,46 @@ class _Plan:
 
     def _resolve(self, line: Administration) -> tuple[Occasion, ...]:
         timing = line.timing.chosen.value
-        clock = line.at.chosen.value if line.at else None
         window = line.window.chosen.value if line.window else None
         if isinstance(timing, Relation):
-            found = [self._related(timing, base) for base in self._bases(timing)]
-        elif isinstance(timing, Recurrence):
-            start = self._related(timing.first, self._bases(timing.first)[0])[0] if timing.first else Moment(0, clock)
-            found = [(replace(start, day=start.day + step), None, None) for step in timing.offsets()]
+            bases = self._bases(timing)
+            found = [Occasion(0, 0, *self._related(timing, moment), base=base) for base, moment in bases]
+        else:
+            found = self._series(line, timing)
+        return tuple(numbered(o, i, len(found), window) for i, o in enumerate(found, 1))
+
+    def _series(self, line: Administration, timing: Any) -> list[Occasion]:
+        """Doses on days or of a recurrence, from the anchor, or from what they follow with its slack."""
+        clock = line.at.chosen.value if line.at else None
+        starts = self.starts[line.id]
+        follows = timing.first if isinstance(timing, Recurrence) and timing.first else starts
+        if isinstance(timing, Recurrence):
+            steps = timing.offsets()
         else:
             assert isinstance(timing, Days)
-            found = [(Moment(offset_of(day, self.zero), clock), None, None) for day in timing.days]
-        return tuple(
-            Occasion(i, len(found), start, *(_within(start, window) if window else (early, late)))
-            for i, (start, early, late) in enumerate(found, 1)
-        )
+            steps = tuple(offset_of(day, self.zero) for day in timing.days)
+        if follows is None:
+            return [Occasion(0, 0, Moment(step, clock)) for step in steps]
+        origin, moment = self._bases(follows)[0]
+        nominal, early, late = self._related(follows, moment)
+        return [
+            Occasion(
+                0,
+                0,
+                _stepped(nominal, step, clock),
+                early and _stepped(early, step, clock),
+                late and _stepped(late, step, clock),
+                origin=origin,
+            )
+            for step in steps
+        ]
 
-    def _bases(self, relation: Relation) -> tuple[Moment, ...]:
-        """The starts or ends that a relation counts from."""
+    def _bases(self, relation: Relation) -> tuple[tuple[tuple[str, int], Moment], ...]:
+        """The doses that a relation counts from, each with its start or end."""
         line = self.lines[relation.line]
-        found = self.of(relation.line)
-        chosen = {"first": found[:1], "last": found[-1:], "each": found}[relation.which]
+        chosen = chosen_occasions({line.id: self.of(line.id)}, Reference(relation.which, relation.line))
         length = line.over.chosen.value if line.over and relation.edge == "end" else None
-        return tuple(o.start.later(length) if length else o.start for o in chosen)
+        return tuple(((line.id, o.number), o.start.later(length) if length else o.start) for o in chosen)
 
     def _related(self, relation: Relation, base: Moment) -> tuple[Moment, Moment | None, Moment | None]:
         """Nominal, earliest and latest moment of a relation; both ends are None where it allows no slack."""
@@ -141,13 +177,39 @@ class _Plan:
         return (nominal, far, near) if sign < 0 else (nominal, near, far)
 
 
-def _within(start: Moment, window: Window) -> tuple[Moment, Moment]:
-    """Earliest and latest moment of a window around the nominal one."""
+def _stepped(moment: Moment, days: int, clock: dt.time | None) -> Moment:
+    """A moment so many days later, at the line's own clock time where it has one."""
+    if clock is not None:
+        return Moment(moment.day + days, clock, months=moment.months)
+    return replace(moment, day=moment.day + days)
+
+
+def numbered(occasion: Occasion, number: int, count: int, window: Window | None) -> Occasion:
+    """The occasion as number of count, with the window around it where the line or assessment has one."""
+    found = replace(occasion, number=number, count=count)
+    if window is None:
+        return found
     early, late = (Duration(abs(x), window.unit) for x in (window.earliest, window.latest))
-    return start.later(early, -1), start.later(late)
+    return replace(found, earliest=found.start.later(early, -1), latest=found.start.later(late))
 
 
 def chosen_occasions(found: Occasions, reference: Reference) -> tuple[Occasion, ...]:
     """The occasions that `first cells`, `last cells` or `each cells` names."""
     every = found[reference.line]
     return {"first": every[:1], "last": every[-1:], "each": every}[reference.which]
+
+
+def sampled_occasions(found: Occasions, lines: dict[str, Administration], samples: Samples) -> list[Occasion]:
+    """The times of samples around the doses that they name; pre-dose is the start of the dose, before it."""
+    length = lines[samples.of.line].over
+    over = length.chosen.value if length and samples.edge == "end" else None
+    placed: list[Occasion] = []
+    for o in chosen_occasions(found, samples.of):
+        edge = o.start.later(over) if over else o.start
+        of = f"{samples.of.line} {o.number}/{o.count}"
+        for point in samples.points:
+            moment = o.start if point is None else edge.later(point)
+            label = f"pre-dose, {of}" if point is None else f"{point} after the {samples.edge} of {of}"
+            at_dose = point is not None and point.number == 0
+            placed.append(Occasion(0, 0, moment, base=(samples.of.line, o.number), label=label, after_dose=at_dose))
+    return placed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from kinetic_cases import Case, child, mixed_case, nkaml_doses
+from kinetic_cases import CURRENT, ENGINES, Case, child, mixed_case, nkaml_doses
+
+from nksim.kinetics import native
 
 
 @pytest.fixture
@@ -24,3 +26,13 @@ def nkaml() -> Callable[..., Case]:
 @pytest.fixture(scope="session")
 def mixed() -> Callable[[int, int], Case]:
     return mixed_case
+
+
+@pytest.fixture(scope="module", params=list(ENGINES))
+def each_engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs a test with one engine after the other."""
+    if request.param == "native" and not native.available():
+        pytest.skip("the native engine was not built")
+    CURRENT["solve"] = ENGINES[request.param]
+    yield request.param
+    CURRENT["solve"] = ENGINES["numpy"]

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nksim.kinetics import engine, reference
+from nksim.kinetics import engine, native, reference
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import draw, load, typical
 from nksim.kinetics.solution import Solution
 
+# What `Case.solve` runs; the fixture `each_engine` sets it to one engine after the other.
+ENGINES = {"numpy": engine.solve, "native": native.solve}
+CURRENT = {"solve": engine.solve}
 GRID = np.arange(-7.0, 60.01, 0.25)
 STATES = tuple("PTHISLBGX")
 
@@ -23,7 +26,7 @@ class Case:
     covariates: Covariates
 
     def solve(self, times_d: Sequence[float] = GRID, **more: object) -> Solution:
-        return engine.solve(self.events, self.parameters, self.covariates, np.asarray(times_d), **more)
+        return CURRENT["solve"](self.events, self.parameters, self.covariates, np.asarray(times_d), **more)
 
     def reference(self, times_d: Sequence[float] = GRID, **more: object) -> Solution:
         return reference.solve(self.events, self.parameters, self.covariates, np.asarray(times_d), **more)

@@ -15,6 +15,7 @@ from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.exponentials import chain2, chain3
 
 getcontext().prec = 50
+pytestmark = pytest.mark.usefixtures("each_engine")
 LINES = (Path(__file__).parent / "pk_closed_forms.csv").read_text().splitlines()
 FORMS = list(csv.DictReader(line for line in LINES if line[0] != "#"))
 TEXTBOOK = {

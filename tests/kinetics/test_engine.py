@@ -13,10 +13,11 @@ from nksim.errors import InvalidInput, ModelFailure
 from nksim.kinetics.solution import OUTPUTS
 
 ALL = (*OUTPUTS, *STATES)
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 @pytest.fixture(scope="module")
-def fifty(mixed):
+def fifty(mixed, each_engine):
     case = mixed(50, 11)
     return case.solve(), case.reference()
 

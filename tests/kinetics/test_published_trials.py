@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from kinetic_cases import GRID, STATES
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 def at(solution, name, day):
     return float(solution[name][0, np.searchsorted(GRID, day)])

@@ -63,7 +63,7 @@ def curve(
     vega = library()
     if output not in TITLES:
         raise UsageError("NK710", f"no chart of {shorten(output)}", help=f"one of {', '.join(TITLES)}")
-    if any(output not in s.outputs for s in simulations):
+    if any(output not in s.output_names for s in simulations):
         raise UsageError(
             "NK710", f"{output} cannot be seen here: the NK donor is the graft's donor", help="chart donor_nk"
         )
@@ -90,7 +90,7 @@ def _last_day(s: Simulation, output: str) -> float:
     """The end of the run; for a drug the day after it has fallen below the axis in nearly everyone."""
     if output not in _DRUGS:
         return float(s.times_d[-1])
-    there = np.flatnonzero(np.quantile(s.outputs[output], 0.95, axis=0) >= FLOORS[output])
+    there = np.flatnonzero(s.bands(output, [0.95])[1][0] >= FLOORS[output])
     return float(min(s.times_d[-1], s.times_d[there[-1]] + 1)) if there.size else float(s.times_d[0]) + 1
 
 
@@ -106,7 +106,7 @@ def _bands(
 ) -> Any:
     """Band, median and the assay's limit; the band runs down to the foot of the axis, the median ends there."""
     floor, percent = FLOORS[output], output == "nk_chimerism"
-    highest = max(float(np.quantile(s.outputs[output], 0.95, axis=0).max()) for s in simulations)
+    highest = max(float(s.bands(output, [0.95])[1].max()) for s in simulations)
     top = 1.0 if percent else max([highest, *(o.value for o in points)]) * 1.3
     scale = alt.Scale(type="log", domain=[floor, max(top, floor * 10)], nice=False)
     axis = alt.Axis(format="~%" if percent else "~g", values=decades(floor, max(top, floor * 10)))
@@ -167,7 +167,7 @@ def _limit(alt: Any, s: Simulation, scale: Any) -> list[Any]:
 
 def _quantiles(s: Simulation, name: str, output: str) -> list[dict[str, Any]]:
     floor = FLOORS[output]
-    low, middle, high = np.quantile(s.outputs[output], (0.05, 0.5, 0.95), axis=0)
+    low, middle, high = s.bands(output, (0.05, 0.5, 0.95))[1]
     last = _last_day(s, output)
     return [
         {

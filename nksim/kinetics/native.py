@@ -1,0 +1,234 @@
+"""The native engine: the algorithm of the NumPy engine in C++, with patients in vector lanes and any number of threads.
+
+It is built at install where a C++ compiler is; without one `available` is False and the NumPy engine does the work.
+A patient's numbers are the same bits in any batch, order, thread and instruction set.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.machinery
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nksim.errors import ModelFailure
+from nksim.kinetics import Floats
+from nksim.kinetics.drugs import drug_rates
+from nksim.kinetics.engine import RELATIVE_TOLERANCE
+from nksim.kinetics.events import TARGETS, Covariates, EventTable
+from nksim.kinetics.levels import DRUG_OUTPUTS
+from nksim.kinetics.model import MODEL
+from nksim.kinetics.rendering import for_arrays
+from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
+from nksim.kinetics.timeline import merged
+
+__all__ = ["VARIANTS", "available", "count_into", "solve", "variant"]
+
+VARIANTS = ("baseline", "avx2", "avx512")
+_DOUBLES, _INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
+_SLOTS = (*(s.name for s in MODEL.states), *(o.name for o in MODEL.outputs), *DRUG_OUTPUTS)
+
+
+class _Problem(ctypes.Structure):
+    """`struct Problem` of native/engine.cpp."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("n", "keys", "times", "slots_wanted")),
+        *((name, _DOUBLES) for name in ("key_time", "key_duration")),
+        ("key_target", _INTEGERS),
+        *((name, _DOUBLES) for name in ("amount", "drugs", "held", "initial", "jumps", "time")),
+        *((name, ctypes.c_double) for name in ("end", "rtol")),
+        ("slot", _INTEGERS),
+        ("record", ctypes.POINTER(_DOUBLES)),
+        ("areas", _DOUBLES),
+        *((name, _INTEGERS) for name in ("taken", "refused", "next", "failed")),
+        ("failed_at", _DOUBLES),
+    )
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    """The compiled engine beside this module, or None where it was not built."""
+    if os.environ.get("NKSIM_NATIVE") == "0":
+        return None
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_native{suffix}")
+        if path.is_file():
+            library = ctypes.CDLL(str(path))
+            library.nksim_solve.argtypes = (ctypes.POINTER(_Problem), ctypes.c_int)
+            library.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
+            library.nksim_functions.restype = None
+            counts = ctypes.POINTER(ctypes.c_uint32)
+            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 4, counts, *(_INTEGERS,) * 3)
+            library.nksim_tally.restype = None
+            if library.nksim_problem_size() != ctypes.sizeof(_Problem):
+                return None
+            return library
+    return None
+
+
+def available() -> bool:
+    """Whether the native engine was built for this installation."""
+    return _library() is not None
+
+
+def variant() -> str:
+    """The instruction set that is used here, of `VARIANTS`."""
+    library = _library()
+    return VARIANTS[library.nksim_widest()] if library else "none"
+
+
+def solve(
+    events: EventTable,
+    parameters: Mapping[str, Floats],
+    covariates: Covariates,
+    times_d: Floats,
+    *,
+    outputs: Sequence[str] = OUTPUTS,
+    rtol: float = RELATIVE_TOLERANCE,
+    threads: int = 1,
+    instructions: str | None = None,
+) -> Solution:
+    """As `nksim.kinetics.engine.solve`, with the same arguments, accuracy and errors.
+
+    `threads` share the patients; `instructions` names one of `VARIANTS`; the widest that helps is taken otherwise.
+    """
+    library = _library()
+    if library is None:
+        raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
+    arrays, times = checked(events, parameters, covariates, times_d, outputs)
+    n = events.count
+    call = _Call(events, arrays, covariates, times, outputs, rtol)
+    # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
+    wanted = len(VARIANTS) if n > 8 else 1 if n > 4 else 0
+    wanted = wanted if instructions is None else VARIANTS.index(instructions)
+    chosen = min(wanted, library.nksim_widest())
+    if threads == 1:
+        codes = [library.nksim_solve(call.problem, chosen)]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            codes = list(pool.map(lambda _: library.nksim_solve(call.problem, chosen), range(threads)))
+    if any(codes):
+        raise MemoryError
+    i = int(call.failed[0])
+    if i < n:
+        own = ", ".join(f"{name}={values[i]:.6g}" for name, values in arrays.items())
+        steps = int(call.taken[i] + call.refused[i])
+        raise ModelFailure(
+            "NK601",
+            f"patient {i}: no step could be taken at day {call.failed_at[i]:.6g} after {steps} steps",
+            help=f"look for an extreme value among {own}",
+        )
+    return Solution(
+        times,
+        with_chimerism(outputs, call.record),
+        call.areas[0] * 24.0,
+        call.areas[1] * 24.0,
+        Steps(call.taken.astype(np.intp), call.refused.astype(np.intp)),
+    )
+
+
+def count_into(
+    values: Floats,
+    lowest: int,
+    counts: NDArray[np.uint32],
+    sums: NDArray[np.int64],
+    under: NDArray[np.int64],
+    over: NDArray[np.int64],
+) -> bool:
+    """Add values (n, t) to histograms by time, see `nksim.scale.tally`; False where the native engine was not built."""
+    library = _library()
+    if library is None:
+        return False
+    held = np.ascontiguousarray(values)
+    library.nksim_tally(
+        held.ctypes.data_as(_DOUBLES),
+        *held.shape,
+        lowest,
+        counts.shape[1],
+        counts.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
+        *(array.ctypes.data_as(_INTEGERS) for array in (sums, under, over)),
+    )
+    return True
+
+
+class _Call:
+    """The arrays of one call, kept alive beside the pointers to them."""
+
+    def __init__(
+        self,
+        events: EventTable,
+        parameters: Mapping[str, Floats],
+        covariates: Covariates,
+        times: Floats,
+        outputs: Sequence[str],
+        rtol: float,
+    ) -> None:
+        n = events.count
+        rendering = for_arrays(MODEL)
+        given = {**parameters, "weight_kg": covariates.weight_kg}
+        held = np.array(rendering.constants([given[name] for name in rendering.constant_inputs]))
+        r = drug_rates(parameters, covariates)
+        drugs = np.array(
+            [
+                *(r.cy_cl, r.cy_v, *r.cy_factor[1:], *r.f_rates, *r.f_parts, r.f_per_mg),
+                *(r.il2_lag_d, r.ka, r.ke, r.ke2, r.il2_per_iu),
+            ]
+        )
+        keys, amounts = merged(events)
+        wanted = [name for name in _SLOTS if name in outputs]
+        if "nk_chimerism" in outputs:
+            wanted = [name for name in _SLOTS if name in wanted or name in ("donor_nk", "host_nk")]
+        self.record = {name: np.empty((n, times.size)) for name in wanted}
+        self.areas = np.zeros((2, n))
+        self.taken, self.refused = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.next, self.failed = np.zeros(1, dtype=np.int64), np.full(1, n, dtype=np.int64)
+        self.failed_at = np.zeros(n)
+        self._kept = {
+            "key_time": np.array([key[0] for key in keys], dtype=np.float64),
+            "key_duration": np.array([key[2] for key in keys], dtype=np.float64),
+            "key_target": np.array([TARGETS.index(key[1]) for key in keys], dtype=np.int64),
+            "amount": np.array(amounts, dtype=np.float64).reshape(len(keys), n),
+            "drugs": drugs,
+            "held": held,
+            "initial": _rows(rendering.initial(list(held)), n),
+            "jumps": _rows(rendering.jumps(list(held)), n),
+            "time": times,
+            "slot": np.array([_SLOTS.index(name) for name in wanted], dtype=np.int64),
+            "areas": self.areas,
+            "taken": self.taken,
+            "refused": self.refused,
+            "next": self.next,
+            "failed": self.failed,
+            "failed_at": self.failed_at,
+        }
+        pointers = {name: _pointer(array) for name, array in self._kept.items()}
+        self._record = (_DOUBLES * len(wanted))()
+        for i, array in enumerate(self.record.values()):
+            self._record[i] = array.ctypes.data_as(_DOUBLES)
+        self.problem = _Problem(
+            n=n,
+            keys=len(keys),
+            times=times.size,
+            slots_wanted=len(wanted),
+            end=float(times[-1]) if times.size else -np.inf,
+            rtol=rtol,
+            record=ctypes.cast(self._record, ctypes.POINTER(_DOUBLES)),
+            **pointers,
+        )
+
+
+def _rows(values: Sequence[object], n: int) -> Floats:
+    """One row per state, numbers spread over all patients."""
+    return np.array([np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)) for value in values])
+
+
+def _pointer(array: NDArray[Any]) -> object:
+    return array.ctypes.data_as(_DOUBLES if array.dtype == np.float64 else _INTEGERS)

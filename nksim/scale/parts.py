@@ -1,0 +1,193 @@
+"""A run in parts that outlives its process: each part a file with its hash, a manifest that says whose parts they are.
+
+Parts are keyed by the number of their first patient and computed through anything with the interface of
+`concurrent.futures.Executor`: threads, processes, or the executor of a dask cluster. A run that was stopped goes on
+with the parts that are there and whole; the result is that of a run that was never stopped, to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nksim import __version__
+from nksim.errors import InvalidInput, UnreadableInput
+from nksim.metrics import measure
+from nksim.scale.summary import CHUNK, Job, Progress, Summary, Sums, ranges, refuse_too_large
+from nksim.simulation import engine_used
+
+__all__ = ["PART", "compute", "identity", "run_parts"]
+
+PART = 10_000
+_MANIFEST = "manifest.json"
+
+
+def compute(job: Job, first: int, n: int) -> bytes:
+    """One part: SHA-256 of what follows, then metrics, tallies and bounds of `n` patients as an .npz file."""
+    example = job.chunk(first, 1)
+    sums = Sums(example, n)
+    for start, count in ranges(first, n, CHUNK):
+        sums.add(job.chunk(start, count), start - first)
+    arrays: dict[str, NDArray[Any]] = {
+        "bounds": np.array([sums.low, sums.high]),
+        "open_end": np.array(list(sums.open_end.values()), dtype=np.int64),
+        **{f"metric.{name}": values for name, values in sums.values.items()},
+        **{f"tally.{name}": values for name, values in sums.tally.packed().items()},
+    }
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, **arrays)
+    return hashlib.sha256(out.getvalue()).digest() + out.getvalue()
+
+
+def run_parts(
+    job: Job,
+    n: int,
+    executor: Executor,
+    *,
+    directory: Path | None = None,
+    workers: int = 2,
+    size: int = PART,
+    progress: Progress | None = None,
+) -> Summary:
+    """Simulate `n` patients in parts of `size` on `executor`, at most two parts for each worker on the way.
+
+    With a `directory` each part is kept there, and those that are already there and whole are used. InvalidInput
+    NK647 when they are of another run, UnreadableInput NK648 when the directory cannot be written.
+    """
+    example = job.chunk(0, 1)
+    refuse_too_large(n, example.times_d.size, workers, CHUNK)
+    store = None if directory is None else _Store(directory, job, n, size)
+    sums, done = Sums(example, n), 0
+
+    def take(first: int, part: bytes) -> None:
+        nonlocal done
+        done += _add(sums, part, first)
+        if progress:
+            progress(done, n)
+
+    todo = []
+    for first, count in ranges(0, n, size):
+        kept = store.read(first) if store else None
+        if kept is None:
+            todo.append((first, count))
+        else:
+            take(first, kept)
+    running: dict[Future[bytes], int] = {}
+    try:
+        while todo or running:
+            while todo and len(running) < 2 * workers:
+                first, count = todo.pop(0)
+                running[executor.submit(compute, job, first, count)] = first
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                first, part = running.pop(future), future.result()
+                if not _whole(part):
+                    raise InvalidInput("NK649", f"the part from patient {first} came back damaged", help="run it again")
+                if store:
+                    store.write(first, part)
+                take(first, part)
+    finally:
+        for future in running:
+            future.cancel()
+    return sums.summary(example, measure(example), 0)
+
+
+def _whole(part: bytes) -> bool:
+    return hashlib.sha256(part[32:]).digest() == part[:32]
+
+
+def _add(sums: Sums, part: bytes, first: int) -> int:
+    """Add a part, and say of how many patients it is."""
+    with np.load(io.BytesIO(part[32:]), allow_pickle=False) as arrays:
+        names = [name.removeprefix("metric.") for name in arrays.files if name.startswith("metric.")]
+        count = 0
+        for name, still in zip(names, arrays["open_end"].tolist(), strict=True):
+            values = arrays[f"metric.{name}"]
+            count = len(values)
+            sums.values.setdefault(name, np.empty(sums.n))[first : first + count] = values
+            sums.open_end[name] = sums.open_end.get(name, 0) + still
+        sums.tally.unpack({name.removeprefix("tally."): arrays[name] for name in arrays.files if name[:6] == "tally."})
+        low, high = arrays["bounds"]
+    sums.low, sums.high = np.minimum(sums.low, low), np.maximum(sums.high, high)
+    return count
+
+
+class _Store:
+    """The directory of one run's parts."""
+
+    def __init__(self, directory: Path, job: Job, n: int, size: int) -> None:
+        self.directory = directory
+        wanted = identity(job, n, size)
+        manifest = directory / _MANIFEST
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            if not manifest.exists():
+                self._put(manifest, json.dumps(wanted, indent=2, sort_keys=True).encode())
+            found = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UnreadableInput("NK648", f"{directory} cannot hold the parts of a run: {error}") from None
+        if found != wanted:
+            other = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+            raise InvalidInput(
+                "NK647",
+                f"{directory} holds parts of another run: {', '.join(other)} differ",
+                help="name another directory, or remove this one",
+            )
+
+    def read(self, first: int) -> bytes | None:
+        """The part that starts with this patient, if it is there and whole."""
+        path = self._path(first)
+        part = path.read_bytes() if path.is_file() else b""
+        return part if len(part) > 32 and _whole(part) else None
+
+    def write(self, first: int, part: bytes) -> None:
+        """Keep a part; what a full disk leaves behind is not taken for one."""
+        try:
+            self._put(self._path(first), part)
+        except OSError as error:
+            raise UnreadableInput("NK648", f"{self.directory} cannot hold the parts of a run: {error}") from None
+
+    def _path(self, first: int) -> Path:
+        return self.directory / f"part-{first:010d}"
+
+    def _put(self, path: Path, content: bytes) -> None:
+        """Write to a name beside it, to the disk, then rename."""
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def identity(job: Job, n: int, size: int) -> dict[str, Any]:
+    """What must be the same for two runs to share parts, in words and hashes."""
+    example = job.chunk(0, 1)
+    population = example.population
+    body = b"".join(np.asarray(getattr(population, name)).tobytes() for name in population.__dataclass_fields__)
+    doses = b"".join(a.tobytes() for a in (example.events.time_d, example.events.duration_d, example.events.amount))
+    return {
+        "nksim": __version__,
+        "engine": engine_used(job.settings.engine),
+        "protocol": job.choice.protocol.id,
+        "protocol_sha256": job.choice.protocol.sha256,
+        "regimen": [list(pair) for pair in job.choice.settings],
+        "arm": job.choice.name,
+        "doses_sha256": hashlib.sha256(doses + repr(example.events.target).encode()).hexdigest(),
+        "patient_0_sha256": hashlib.sha256(body).hexdigest(),
+        "parameters_sha256": example.parameter_set.sha256,
+        "settings": repr(job.settings),
+        "seed": job.seed,
+        "patients": n,
+        "part": size,
+    }

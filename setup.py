@@ -1,0 +1,17 @@
+"""The native engine, built where a C++ compiler is and left out where none is; all else stands in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+
+setup(
+    ext_modules=[
+        Extension(
+            "nksim.kinetics._native",
+            sources=["nksim/kinetics/native/engine.cpp"],
+            depends=["nksim/kinetics/native/lanes.inc", "nksim/kinetics/native/model.inc"],
+            extra_compile_args=FLAGS,
+            optional=True,
+        )
+    ]
+)

@@ -1,0 +1,24 @@
+"""A small regimen in few patients, as a job of the scale package."""
+
+from functools import partial
+
+from nksim.protocol.catalog import load
+from nksim.protocol.choice import choose
+from nksim.run import Bodies
+from nksim.scale.summary import Job
+from nksim.simulation import Settings, age_range
+
+SETTINGS = Settings(days=20, every_d=1.0)
+
+
+def job(seed=3, settings=SETTINGS):
+    choice = choose(load("nkaml"), settings=()).answered(accept_assumed=True)
+    return Job(choice, partial(Bodies().population, seed=seed, ages=age_range(choice)), seed, settings)
+
+
+def digest(summary):
+    """Everything that a summary holds, as bytes."""
+    bands = [part.tobytes() for name in summary.output_names for part in summary.bands(name, (0.05, 0.5, 0.95))]
+    metrics = [repr((k, v.open_end)).encode() + v.values.tobytes() for k, v in sorted(summary.measured.items())]
+    bodies = summary.population.age_y.tobytes() + summary.population.weight_kg.tobytes()
+    return b"".join([*bands, *metrics, bodies])

@@ -1,0 +1,142 @@
+"""Runs in parts: through any executor, killed, damaged and resumed, and always the same result."""
+
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+from scale_cases import SETTINGS, digest, job
+
+from nksim.cli import run
+from nksim.errors import InvalidInput, UnreadableInput
+from nksim.scale.parts import run_parts
+from nksim.scale.summary import summarise
+from nksim.simulation import Settings
+
+N, SIZE = 40, 4
+FORK = multiprocessing.get_context("fork")
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return digest(summarise(job(), N))
+
+
+def in_parts(directory=None, this=None, n=N):
+    with ThreadPoolExecutor(2) as executor:
+        return digest(run_parts(this or job(), n, executor, directory=directory, size=SIZE))
+
+
+def test_parts_add_up_to_the_whole(whole, tmp_path):
+    assert in_parts() == whole
+    assert in_parts(tmp_path) == whole
+    assert in_parts(tmp_path) == whole
+
+
+def test_processes_give_the_same_bits_as_threads(whole):
+    with ProcessPoolExecutor(2, mp_context=FORK) as executor:
+        assert digest(run_parts(job(), N, executor, size=7)) == whole
+
+
+def test_a_cluster_of_two_workers_gives_the_same_bits(whole):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert digest(run_parts(job(), N, client.get_executor(), size=7)) == whole
+
+
+def test_fifty_kills_at_random_moments_lose_nothing(whole, tmp_path):
+    rng = random.Random(7)
+    survivors = set()
+    for _ in range(50):
+        child = FORK.Process(target=in_parts, args=(tmp_path,))
+        child.start()
+        time.sleep(rng.uniform(0.0, 0.25))
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        kept = {path.name for path in tmp_path.glob("part-*")}
+        assert survivors <= kept
+        survivors = kept
+    assert in_parts(tmp_path) == whole
+
+
+@pytest.mark.parametrize("at", [0, 40, -1])
+def test_a_flipped_bit_is_seen_and_the_part_computed_again(whole, tmp_path, at):
+    in_parts(tmp_path)
+    path = tmp_path / "part-0000000008"
+    content = bytearray(path.read_bytes())
+    good = bytes(content)
+    content[at] ^= 1
+    path.write_bytes(content)
+    assert in_parts(tmp_path) == whole
+    assert path.read_bytes() != bytes(content)
+    assert len(path.read_bytes()) == len(good)
+
+
+@pytest.mark.parametrize("length", [0, 20, 32, 1000])
+def test_a_part_cut_short_is_computed_again(whole, tmp_path, length):
+    in_parts(tmp_path)
+    path = tmp_path / "part-0000000004"
+    path.write_bytes(path.read_bytes()[:length])
+    assert in_parts(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [({"this": job(seed=4)}, "seed"), ({"n": 41}, "patients"),
+     ({"this": job(settings=Settings(days=21, every_d=1.0))}, "settings")],
+)  # fmt: skip
+def test_parts_of_another_run_are_refused(tmp_path, other, named):
+    in_parts(tmp_path)
+    with pytest.raises(InvalidInput, match=rf"NK647.*{named}"):
+        in_parts(tmp_path, **other)
+
+
+def test_parts_of_another_version_are_refused(tmp_path, monkeypatch):
+    in_parts(tmp_path)
+    monkeypatch.setattr("nksim.scale.parts.__version__", "9.9")
+    with pytest.raises(InvalidInput, match=r"NK647.*nksim differ"):
+        in_parts(tmp_path)
+
+
+def full_disk(directory, told):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    try:
+        in_parts(directory)
+    except UnreadableInput as error:
+        told.put(error.faults[0].code)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_behind(whole, tmp_path):
+    told = FORK.Queue()
+    child = FORK.Process(target=full_disk, args=(tmp_path, told))
+    child.start()
+    child.join(60)
+    assert told.get(timeout=5) == "NK648"
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert in_parts(tmp_path) == whole
+
+
+def test_the_command_keeps_and_uses_parts(capsys, tmp_path):
+    args = ["simulate", "nkaml", "--assume", "-n", "9", "--days", "20", "--every", "1d", "--engine", "numpy"]
+    outputs = []
+    for _ in range(2):
+        assert run([*args, "--parts", str(tmp_path / "run")]) == 0
+        outputs.append(capsys.readouterr())
+    assert outputs[0].out == outputs[1].out.replace("\r", "")
+    assert outputs[0].err == ""
+    assert (tmp_path / "run" / "part-0000000000").is_file()
+    assert SETTINGS.days == 20
+
+
+def test_a_cluster_that_is_not_there_is_said_so(capsys):
+    assert run(["simulate", "nkaml", "--assume", "-n", "9", "--cluster", "tcp://127.0.0.1:9"]) == 2
+    assert "error[NK720]" in capsys.readouterr().err

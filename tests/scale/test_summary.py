@@ -1,0 +1,107 @@
+"""A population summed up in chunks is the population, whatever the chunks."""
+
+import re
+
+import numpy as np
+import pytest
+from scale_cases import SETTINGS, digest, job
+
+from nksim.cli import run
+from nksim.errors import InvalidInput
+from nksim.metrics import measure
+from nksim.regimen import protocol
+from nksim.run import compare, simulate
+from nksim.scale import summary as module
+from nksim.scale.summary import needed_bytes, summarise
+
+N = 70
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return summarise(job(), N)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("chunk", [1, 7, 64, 1000])
+def test_chunks_and_workers_do_not_show(whole, chunk, workers):
+    if chunk == 1 and workers > 1:
+        pytest.skip("covered by one worker")
+    assert digest(summarise(job(), N, chunk=chunk, workers=workers)) == digest(whole)
+
+
+def test_metrics_are_those_of_the_population_held_whole(whole):
+    held = measure(job().chunk(0, N))
+    for name, values in whole.measured.items():
+        assert values.values.tobytes() == held[name].values.tobytes(), name
+        assert (values.unit, values.missing, values.note) == (held[name].unit, held[name].missing, held[name].note)
+
+
+def test_bands_are_those_of_the_population_held_whole_within_half_a_percent(whole):
+    held = job().chunk(0, N)
+    assert whole.output_names == held.output_names
+    for name in held.output_names:
+        (mean, bands), (means, quantiles) = whole.bands(name, (0.05, 0.5, 0.95)), held.bands(name, (0.05, 0.5, 0.95))
+        np.testing.assert_allclose(mean, means, rtol=1e-8, atol=2e-12)
+        np.testing.assert_allclose(bands, quantiles, rtol=0.004, atol=2e-12)
+
+
+def test_the_bounds_of_the_population_are_kept(whole):
+    held = job().chunk(0, N).population
+    assert len(whole.population) == N
+    assert whole.population.age_y.tolist() == [held.age_y.min(), held.age_y.max()]
+    assert whole.population.weight_kg.tolist() == [held.weight_kg.min(), held.weight_kg.max()]
+
+
+def test_progress_is_told_to_the_last_patient():
+    told = []
+    summarise(job(), 30, chunk=8, progress=lambda done, total: told.append((done, total)))
+    assert told == [(8, 30), (16, 30), (24, 30), (30, 30)]
+
+
+def test_a_run_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
+    monkeypatch.setattr(module, "available_bytes", lambda: 200e6)
+    with pytest.raises(InvalidInput, match=r"NK645.*need \d+ MB, and 200 MB are free"):
+        summarise(job(), 10_000_000)
+
+
+def test_a_million_patients_are_estimated_at_half_a_gigabyte():
+    assert 300e6 < needed_bytes(1_000_000, 389, 2) < 500e6
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Few patients already count as many."""
+    monkeypatch.setattr("nksim.simulation.MOST_VALUES", 1000)
+
+
+def test_a_large_run_prints_what_a_small_one_prints_and_says_how(small, monkeypatch):
+    large = simulate(protocol("nkaml"), n=25, seed=3, settings=SETTINGS)
+    monkeypatch.undo()
+    held = simulate(protocol("nkaml"), n=25, seed=3, settings=SETTINGS)
+    note = "  quantiles by time come from histograms and are within 0.4 % of the exact ones\n"
+    assert str(large).replace(note, "") == str(held)
+    assert note in str(large)
+    assert large.summary_csv().splitlines()[0] == held.summary_csv().splitlines()[0]
+    assert large.chart("donor_nk").to_dict()["vconcat"]
+
+
+def test_large_regimens_are_compared_in_the_same_patients(small, monkeypatch):
+    p = protocol("nkaml")
+    large = compare(p, p.change("cells.days", "0, 7"), n=25, settings=SETTINGS)
+    monkeypatch.undo()
+    held = compare(p, p.change("cells.days", "0, 7"), n=25, settings=SETTINGS)
+    assert repr(large.comparison.differences) == repr(held.comparison.differences)
+
+
+def test_no_bar_is_drawn_where_nobody_looks(small, capsys):
+    assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_goes_to_the_terminal(small, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"simulating \[#{30}\] 25 of 25\n$", err)
+    assert "simulating" not in out
