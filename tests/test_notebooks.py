@@ -34,7 +34,7 @@ def test_a_notebook_runs_and_prints_what_it_shows(path):
 
 
 def test_there_are_notebooks_on_calendars_comparisons_and_chimerism():
-    assert {p.stem for p in NOTEBOOKS} >= set(["01_calendar", "02_compare_regimens", "03_chimerism"])
+    assert {p.stem for p in NOTEBOOKS} >= {"01_calendar", "02_compare_regimens", "03_chimerism"}
 
 
 def test_the_command_line_python_and_the_notebook_give_the_same_numbers(capsys):
