@@ -89,9 +89,10 @@ def donor_nk_tmax_d(s: Simulation) -> Values:
 
 
 def _settled(s: Simulation) -> NDArray[np.bool_]:
-    """Output times that lie at least 24 h after the latest infusion before them."""
-    latest = np.searchsorted(s.infusions_d, s.times_d - 1e-9) - 1
-    since = s.times_d - s.infusions_d[np.maximum(latest, 0)]
+    """Output times that lie at least 24 h after the latest infusion before them, in every patient."""
+    first, last = s.infusion_spread_d
+    latest = np.searchsorted(first, s.times_d - 1e-9) - 1
+    since = s.times_d - last[np.maximum(latest, 0)]
     return np.asarray((latest >= 0) & (since >= 1 - 1e-9))
 
 
@@ -132,7 +133,7 @@ def donor_nk_half_life_d(s: Simulation) -> Values:
     From the highest value at least 24 h after the last infusion to the last above 0.1 cells/µL; at least 8 points
     that fall.
     """
-    after = slice(np.searchsorted(s.times_d, s.infusions_d[-1] + 1 - 1e-9), None)
+    after = slice(np.searchsorted(s.times_d, s.infusion_spread_d[1][-1] + 1 - 1e-9), None)
     times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
     return Values(
         "donor_nk_half_life_d",

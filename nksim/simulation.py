@@ -77,7 +77,8 @@ class Simulation:
     `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
     (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `infusion_ends` (n, i) the
     donor NK counts at the end of each cell infusion, in cells/µL, nan where the timing is sampled; `measured` the
-    metrics, where they were taken while the trajectories went by.
+    metrics, where they were taken while the trajectories went by. `infusion_spread_d` (2, i) holds the earliest and the
+    latest start of each cell infusion among the patients.
     """
 
     choice: Choice
@@ -93,6 +94,7 @@ class Simulation:
     findings: tuple[Finding, ...]
     typical: Schedule
     infusion_ends: Floats
+    infusion_spread_d: Floats
     measured: dict[str, Any] | None = None
 
     @property
@@ -103,7 +105,7 @@ class Simulation:
     @property
     def infusions_d(self) -> Floats:
         """Starts of the cell infusions in days from day 0."""
-        return self.events.time_d[[t == "cells" for t in self.events.target]]
+        return _infusion_starts(self.events)
 
     @property
     def chimerism_visible(self) -> bool:
@@ -213,6 +215,8 @@ def simulate(
     values = parameter_values(parameter_set.parameters(preset), population.index, seed)
     times_d = _grid([events, *tables], settings)
     if tables:
+        starts = np.array([_infusion_starts(t) for t in tables])
+        spread = np.array([starts.min(axis=0), starts.max(axis=0)])
         # The ends of infusions differ from timing to timing, so that no one count stands for them.
         ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
         both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
@@ -220,6 +224,7 @@ def simulate(
         solution = dense.at(np.searchsorted(both, times_d))
     else:
         solution, ends = solved(events, values, population, times_d, settings.engine)
+        spread = np.array([_infusion_starts(events)] * 2)
     return Simulation(
         choice,
         label or choice.name,
@@ -234,6 +239,7 @@ def simulate(
         found,
         typical,
         ends,
+        spread,
     )
 
 
@@ -363,6 +369,10 @@ def _preset(choice: Choice) -> str:
         found = "gives no cells" if not presets else f"gives cells of different kinetics ({', '.join(presets)})"
         raise InvalidInput("NK644", f"{choice.name} {found}", help="the model follows one cell product")
     return presets[0]
+
+
+def _infusion_starts(events: EventTable) -> Floats:
+    return events.time_d[[t == "cells" for t in events.target]]
 
 
 def _infusion_ends(events: EventTable) -> Floats:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nksim
 from nksim.cli import run as cli
 from nksim.errors import InvalidInput
 from nksim.patient import Patient
@@ -166,3 +167,16 @@ def test_more_patients_change_nobody_s_timing():
 def test_a_delay_that_is_none_is_refused(text, code):
     with pytest.raises(InvalidInput, match=code):
         choice((("more.delay", text),))
+
+
+def test_sampled_timing_reads_the_peak_only_after_the_last_patient_has_had_a_day():
+    # A fresh infusion puts most of its cells into blood for hours; the lasting maximum must not catch it late.
+    plan = nksim.protocol("nkaml").assume().change("cells.window", "-0..+3 d")
+    planned, sampled = (
+        plan.simulate(n=40, seed=1, settings=Settings(days=20, timing=t)) for t in ("planned", "sampled")
+    )
+    first, last = sampled.simulation.infusion_spread_d
+    assert (first[0], last[0]) == (0, 3)
+    a, b = (run.metrics()["donor_nk_cmax"].median for run in (planned, sampled))
+    assert b < 1.2 * a
+    assert sampled.metrics()["donor_nk_peak"].n == 0
