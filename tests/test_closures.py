@@ -1,4 +1,4 @@
-"""Closed days: what moves within its window and what is only flagged. C15 is of cases.md 5."""
+"""Closed days: what moves within its window and what is only flagged. C15 is of reference cases 5."""
 
 import datetime as dt
 from pathlib import Path

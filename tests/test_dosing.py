@@ -17,7 +17,7 @@ from nksim.schedule.dosing import dose_of
 TEXT = (Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml").read_text()
 GOOD = parse_protocol(TEXT.encode(), "good.yaml")
 JK500 = load("jk500")
-# cases.md 6.2: doses of NCT05519384 (cyclophosphamide 60 mg/kg, fludarabine 25 mg/m2, IL-2 1e6 units/m2) with the
+# reference cases 6.2: doses of NCT05519384 (cyclophosphamide 60 mg/kg, fludarabine 25 mg/m2, IL-2 1e6 units/m2) with the
 # Mosteller formula, no rounding and no cap, for kg and cm.
 WORKED = {
     (25, 128): (1500, 23.5702, 942_809),
@@ -61,7 +61,7 @@ def test_cells_per_kg_are_cells_times_weight(per_kg, weight, cells):
     assert dose(protocol, "cells", weight).amount == Decimal(cells)
 
 
-# pk-dosing 2.1: Stevenson at 110 cm, 19 kg and 170 cm, 70 kg; the Chinese paediatric formula up to and above 30 kg.
+# dosing notes 2.1: Stevenson at 110 cm, 19 kg and 170 cm, 70 kg; the Chinese paediatric formula up to and above 30 kg.
 @pytest.mark.parametrize(
     ("formula", "height", "weight", "bsa"),
     [
@@ -80,7 +80,7 @@ def test_formulas_common_in_china_are_there_with_a_caution(formula, height, weig
     assert dose(GOOD, "flu").cautions == ()
 
 
-# cases.md 6.3: label of oral fludarabine, 40 mg/m2 by band of BSA (two decimals); bands are data, no formula gives them.
+# reference cases 6.3: label of oral fludarabine, 40 mg/m2 by band of BSA (two decimals); bands are data, no formula gives them.
 LABEL = [(0.88, 30), (1.13, 40), (1.38, 50), (1.63, 60), (1.88, 70), (2.13, 80), (2.38, 90)]
 
 
@@ -93,7 +93,7 @@ def test_a_published_table_of_bands_is_followed_to_its_edges(top, mg):
         assert dose(table, "cy", 3600 * bsa**2 / height, height).amount == expected
 
 
-# cases.md 6.3: tisagenlecleucel, 0.2-5.0e6/kg up to 50 kg and 0.1-2.5e8 in all above it, where the two meet.
+# reference cases 6.3: tisagenlecleucel, 0.2-5.0e6/kg up to 50 kg and 0.1-2.5e8 in all above it, where the two meet.
 @pytest.mark.parametrize(
     ("per_kg", "flat", "weight", "cells"),
     [
@@ -135,7 +135,7 @@ def test_a_flat_dose_is_the_same_for_every_body():
     assert dose(GOOD, "cells", 3.5, 50).amount == dose(GOOD, "cells", 130, 172).amount == 10**9
 
 
-# cases.md 6.1 for 180 cm, 90 kg: the choice of the formula alone moves the dose.
+# reference cases 6.1 for 180 cm, 90 kg: the choice of the formula alone moves the dose.
 @pytest.mark.parametrize(
     ("formula", "bsa"),
     [
@@ -151,7 +151,7 @@ def test_a_dose_per_body_surface_uses_the_formula_of_the_file(formula, bsa):
     assert float(found.amount) == pytest.approx(25 * bsa, abs=25e-7)
 
 
-# cases.md 6.2: 90 kg, 180 cm has 2.12 m2; capped at 2.0 m2 it gets 50 mg a day.
+# reference cases 6.2: 90 kg, 180 cm has 2.12 m2; capped at 2.0 m2 it gets 50 mg a day.
 def test_a_cap_of_body_surface_holds_above_it_and_not_below():
     capped = change(GOOD, "body.bsa_cap", "2.0 m^2")
     assert dose(capped, "flu", 90, 180).amount == 50
@@ -182,7 +182,7 @@ def test_a_list_that_is_too_short_is_refused():
         dose(change(GOOD, "cells.dose", "[6e8, 1.2e9] cells"), "cells", number=3)
 
 
-# A published rule of this shape (tisagenlecleucel, cases.md 6.3) switches at 50 kg: 50.0 is in, 50.1 is out.
+# A published rule of this shape (tisagenlecleucel, reference cases 6.3) switches at 50 kg: 50.0 is in, 50.1 is out.
 @pytest.mark.parametrize(
     ("operator", "weight", "mg"),
     [
@@ -221,7 +221,7 @@ def test_a_band_needs_the_measure_it_asks_for():
         dose(banded(("age < 18 y", "100 mg"), (None, "200 mg")), "cy")
 
 
-# pk-dosing 2.5: 1,020 mg to 1,000 is -1.96 %; 25.1 to 25 is -0.4 %. Halves go up, in decimals: 2.675 is below the
+# dosing notes 2.5: 1,020 mg to 1,000 is -1.96 %; 25.1 to 25 is -0.4 %. Halves go up, in decimals: 2.675 is below the
 # half as a binary float and exactly on it as it is written.
 @pytest.mark.parametrize(
     ("mg", "step", "rounded"),
@@ -244,7 +244,7 @@ def test_rounding_goes_to_the_nearest_step_and_halves_go_up(mg, step, rounded):
         assert dose(protocol, "cy").amount == Decimal(rounded)
 
 
-# pk-dosing 2.5: 1,680 mg to a vial of 500 mg is 1,500, -10.7 %: above the 10 % that HOPA 2018 accepts.
+# dosing notes 2.5: 1,680 mg to a vial of 500 mg is 1,500, -10.7 %: above the 10 % that HOPA 2018 accepts.
 def test_rounding_beyond_its_limit_is_refused_with_the_change():
     with pytest.raises(InvalidInput, match=r"NK302.*1,680 to 1,500 changes it by 10\.7 %"):
         dose(with_cy(dose="1680 mg", round="{to: 500 mg, within: 10 %}"), "cy")

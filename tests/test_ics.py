@@ -1,4 +1,4 @@
-"""Calendar files, read back by a parser of RFC 5545 and by the rules that parsers forgive (cases.md 5)."""
+"""Calendar files, read back by a parser of RFC 5545 and by the rules that parsers forgive (reference cases 5)."""
 
 import csv
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Doses by renal function. The labels of fludarabine disagree (pk-dosing.md 2.4), so the bands are data."""
+"""Doses by renal function. The labels of fludarabine disagree (dosing notes 2.4), so the bands are data."""
 
 from decimal import Decimal
 from pathlib import Path

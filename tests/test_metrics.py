@@ -64,7 +64,7 @@ def test_a_later_peak_is_found_on_its_day(one):
 
 
 def test_the_half_life_of_an_exponential_is_its_own(one):
-    # 3.5 days, as in cases.md section 4: N(7)/N0 = 0.25.
+    # 3.5 days, as in reference cases 4: N(7)/N0 = 0.25.
     assert value(with_curves(one, donor_nk=decaying(3.5)), "donor_nk_half_life_d") == pytest.approx(3.5)
 
 

@@ -11,7 +11,7 @@ from nksim.errors import InvalidInput
 from nksim.patient import BSA_FORMULAS, Patient
 
 NAMES = ("mosteller", "dubois", "haycock", "gehan-george", "boyd")
-# BSA in m² for h cm, w kg in the order of NAMES: cases.md 6.1 (mpmath) and pk-dosing.md 2.1 (4 decimals), which
+# BSA in m² for h cm, w kg in the order of NAMES: reference cases 6.1 (mpmath) and dosing notes 2.1 (4 decimals), which
 # agree; the coefficients stand in Mosteller 1987, Du Bois 1916, Haycock 1978, Gehan & George 1970 and Boyd 1935.
 BSA = {
     (180, 90): (2.1213203, 2.0989010, 2.1377747, 2.1350365, 2.1399786),

@@ -1,4 +1,4 @@
-"""From a schedule to real dates: leap days, months, clock changes, day numbering. Cases C1 to C16 are of cases.md 5."""
+"""From a schedule to real dates: leap days, months, clock changes, day numbering. Cases C1 to C16 are of reference cases 5."""
 
 import datetime as dt
 from pathlib import Path

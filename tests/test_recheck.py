@@ -21,7 +21,7 @@ from nksim.units import quantity
 GOOD = parse_protocol((Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml").read_bytes(), "good.yaml")
 
 
-# Spellings of pk-dosing.md 0 and 3.2, by hand.
+# Spellings of dosing notes 0 and 3.2, by hand.
 @pytest.mark.parametrize(
     ("text", "number", "unit", "per"),
     [

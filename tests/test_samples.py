@@ -72,7 +72,7 @@ def test_at_one_instant_come_samples_then_the_dose_then_what_follows_it():
     ]  # fmt: skip
 
 
-# cases.md C12: months are counted from the anchor, each by itself.
+# reference cases C12: months are counted from the anchor, each by itself.
 def test_follow_up_in_months_counts_each_month_from_the_anchor():
     rows = calendar(assess('{id: os, what: survival, months: "1, 2, 12"}'), day0="2026-01-31")
     assert [r.start.date().isoformat() for r in rows if r.event.line == "os"] == [

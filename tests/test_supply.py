@@ -105,7 +105,7 @@ def test_cautions_of_a_line_reach_the_findings_of_the_schedule():
     assert [f.code for f in found if f.message.startswith("cells: T cells")] == ["NK325"]
 
 
-# pk-dosing 2.5: 1e6 IU/m2 at 0.762 m2 is 0.0423 mL of 18e6 IU/mL, below any syringe; 25 mg is 1.0 mL of 25 mg/mL.
+# dosing notes 2.5: 1e6 IU/m2 at 0.762 m2 is 0.0423 mL of 18e6 IU/mL, below any syringe; 25 mg is 1.0 mL of 25 mg/mL.
 def test_a_volume_too_small_to_measure_is_a_caution():
     protocol = change(change(GOOD, "flu.dose", "761942 IU"), "flu.volume", "{at: 18 MIU/mL, least: 0.1 mL}")
     found = dose(protocol, "flu")

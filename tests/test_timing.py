@@ -28,7 +28,7 @@ def starts(found):
     return [(o.start.day, o.start.minutes) for o in found]
 
 
-# SDTM and many protocols have no day 0 (cases.md C16); cell protocols mostly call the infusion day 0.
+# SDTM and many protocols have no day 0 (reference cases C16); cell protocols mostly call the infusion day 0.
 @pytest.mark.parametrize(
     ("day", "with_zero", "without"), [(-7, -7, -7), (-1, -1, -1), (1, 1, 0), (2, 2, 1), (29, 29, 28)]
 )
@@ -43,7 +43,7 @@ def test_numbering_a_day_and_counting_it_back_is_the_same_day(offset, zero):
     assert zero or day != 0
 
 
-# cases.md C13: every 4 weeks x5 from 30 March 2026; C14: Monday and Thursday x8; pk-dosing 3.4: q.o.d. x6.
+# reference cases C13: every 4 weeks x5 from 30 March 2026; C14: Monday and Thursday x8; dosing notes 3.4: q.o.d. x6.
 @pytest.mark.parametrize(
     ("raw", "offsets"),
     [

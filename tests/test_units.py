@@ -101,7 +101,7 @@ def test_a_number_survives_being_printed_in_full(value):
     assert number(plain(value)) == value
 
 
-# The unit and its size in mg, IU, Gy or cells; 1 WU = 1 wan unit = 10^4 IU (pk-dosing notes, 3.2).
+# The unit and its size in mg, IU, Gy or cells; 1 WU = 1 wan unit = 10^4 IU (dosing notes, 3.2).
 @pytest.mark.parametrize(
     ("text", "amount", "unit", "per"),
     [

@@ -1,4 +1,4 @@
-"""Which weight a dose counts. Numbers of cases.md 6.2 and pk-dosing.md 2.2 (Devine; adjusted 25, 40 and 50 %)."""
+"""Which weight a dose counts. Numbers of reference cases 6.2 and dosing notes 2.2 (Devine; adjusted 25, 40 and 50 %)."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +16,7 @@ from nksim.schedule.bodysize import dosing_weight
 from nksim.schedule.dosing import dose_of
 
 GOOD = parse_protocol((Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml").read_bytes(), "good.yaml")
-# cases.md 6.2: a woman of 172 cm and 130 kg, at 205.5 % of her ideal weight; cyclophosphamide 60 mg/kg in mg.
+# reference cases 6.2: a woman of 172 cm and 130 kg, at 205.5 % of her ideal weight; cyclophosphamide 60 mg/kg in mg.
 WOMAN = Patient(height=172, weight=130, sex="F")
 WORKED = {
     "actual": ("130", "7800"),
@@ -39,7 +39,7 @@ def test_the_descriptor_alone_moves_the_dose_twofold(rule):
     assert float(cy(rule, WOMAN).amount) == pytest.approx(float(mg), abs=0.05)
 
 
-# pk-dosing 2.2: man 175 cm, 130 kg; woman 162 cm, 110 kg.
+# dosing notes 2.2: man 175 cm, 130 kg; woman 162 cm, 110 kg.
 @pytest.mark.parametrize(
     ("sex", "cm", "kg", "rule", "expected"),
     [
