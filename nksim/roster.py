@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nksim.errors import Fault, InvalidInput, NksimError, Place, UnreadableInput, shorten
 from nksim.patient import Patient
+from nksim.textfile import decoded
 
 COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "day0", "tz")
 NEEDED = ("id", "weight_kg")
@@ -57,7 +58,7 @@ def parse_roster(data: bytes, file: str) -> Roster:
     >>> parse_roster(b"id,weight_kg\\nP001,20\\n", "p.csv").entries[0].patient.weight_kg
     20.0
     """
-    lines = list(_records(_decoded(data, file), file))
+    lines = list(_records(decoded(data, file, save_as="CSV in UTF-8"), file))
     header, records = lines[0], lines[1:]
     names = [name.strip() for name in header[1]]
     _check_header(names, Place(file, header[0]))
@@ -96,24 +97,6 @@ def parse_roster(data: bytes, file: str) -> Roster:
     if faults:
         raise InvalidInput(faults)
     return Roster(tuple(entries), tuple(n for n in names if n not in COLUMNS))
-
-
-def _decoded(data: bytes, file: str) -> str:
-    for mark, name in (
-        (b"PK\x03\x04", "an Excel or zip file"),
-        (b"\xd0\xcf\x11\xe0", "an Excel file"),
-        (b"\xff\xfe", "UTF-16 text"),
-        (b"\xfe\xff", "UTF-16 text"),
-    ):
-        if data.startswith(mark):
-            raise InvalidInput("NK101", f"the file is {name}", place=Place(file), help="save it as CSV in UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InvalidInput(
-            "NK101", f"byte {error.start} is not UTF-8", place=Place(file, line), help="save it as CSV in UTF-8"
-        ) from None
 
 
 def _records(text: str, file: str) -> list[tuple[int, list[str]]]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from nksim.errors import Fault, InvalidInput, Place, shorten
+from nksim.textfile import decoded
 
 LARGEST_FILE = 1_000_000
 DEEPEST = 40
@@ -55,7 +56,7 @@ def read_tree(data: bytes, file: str) -> Tree:
     >>> read_tree(b"dose: 60 mg/kg", "a.yaml").content
     {'dose': '60 mg/kg'}
     """
-    text = decode(data, file)
+    text = _text(data, file)
     tree = Tree(file, text.splitlines())
     if not text.strip():
         raise InvalidInput("NK102", "the file is empty", place=Place(file), help="see `nksim protocols show jk500`")
@@ -76,22 +77,12 @@ def read_tree(data: bytes, file: str) -> Tree:
     return tree
 
 
-def decode(data: bytes, file: str) -> str:
-    """UTF-8 text of a file, with or without a byte-order mark; raises `InvalidInput` NK101 otherwise."""
+def _text(data: bytes, file: str) -> str:
     if len(data) > LARGEST_FILE:
         raise InvalidInput(
             "NK101", f"the file has {len(data)} bytes", place=Place(file), help=f"at most {LARGEST_FILE}"
         )
-    for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "a zip or Excel file")):
-        if data.startswith(mark):
-            raise InvalidInput("NK101", f"the file is {name}", place=Place(file), help="save it as UTF-8 text")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InvalidInput(
-            "NK101", f"byte {error.start} is not UTF-8", place=Place(file, line), help="save the file as UTF-8 text"
-        ) from None
+    return decoded(data, file, save_as="UTF-8 text")
 
 
 class _Builder:
