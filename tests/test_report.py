@@ -125,7 +125,7 @@ def test_observed_points_lie_in_the_units_of_the_curve(tmp_path):
     ]  # fmt: skip
     run = simulate(nksim.protocol("nkaml"), n=2, settings=SHORT, observed=tmp_path / "points.csv")
     svg = charts.rendered(run.chart("donor_nk"), "svg").decode()
-    assert "Observed, black: ■ NKAML CR1 (Rubnitz 2010); ◊ UMN IL2DT (Bachanova 2014)" in svg
+    assert "Observed, black: ■ NKAML CR1 (Rubnitz 2010); ♦ UMN IL2DT (Bachanova 2014)" in svg
 
 
 def test_observations_that_cannot_be_read_are_refused_with_their_line(tmp_path):

@@ -13,7 +13,7 @@ _ROW, _LANE = 16, 7
 # The glyphs are those of WGL4, which the fonts of every drawing library have.
 SHAPES = (
     ("square", "■"),
-    ("diamond", "◊"),
+    ("diamond", "♦"),
     ("triangle-up", "▲"),
     ("circle", "●"),
     ("cross", "+"),
