@@ -19,7 +19,8 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
 def printed(notebook):
-    return [o.get("text", "") for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    """One text per code cell: a kernel may flush what a cell prints in one piece or in several."""
+    return ["".join(o.get("text", "") for o in c.outputs) for c in notebook.cells if c.cell_type == "code"]
 
 
 @pytest.mark.filterwarnings("default")
