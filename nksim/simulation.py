@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.kinetics import engine, native, reference
-from nksim.kinetics.assay import LINEAGES, measured, true_chimerism
+from nksim.kinetics import empirical, engine, extinction, native, reference
+from nksim.kinetics.assay import LINEAGES, fraction, measured, true_chimerism
 from nksim.kinetics.events import Covariates, EventTable
-from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
-from nksim.kinetics.solution import Solution
-from nksim.population import ASSUMPTIONS, Population, normals
+from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
+from nksim.kinetics.solution import OUTPUTS, Solution
+from nksim.population import ASSUMPTIONS, Population, normals, uniforms
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
 from nksim.schedule.amounts import Sizes, amounts_of
@@ -41,7 +41,10 @@ OLDEST_DRAWN_Y = 80.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How a simulation is run and read: horizon and grid in days, engine, parameter set, assay."""
+    """How a simulation is run and read: horizon and grid in days, engine, parameter set, assay.
+
+    `shifts` move parameters on their own scales, see `nksim.kinetics.parameters.perturbed`.
+    """
 
     days: float = 90.0
     every_d: float = 0.25
@@ -50,6 +53,7 @@ class Settings:
     lod: float = 0.01
     lineage: str = "NK"
     timing: str = "planned"
+    shifts: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
@@ -210,9 +214,12 @@ def simulate(
         if settings.timing != "planned"
         else []
     )
-    preset = _preset(choice)
+    preset = preset_of(choice)
     parameter_set = load(settings.model)
-    values = parameter_values(parameter_set.parameters(preset), population.index, seed)
+    parameters = perturbed(parameter_set.parameters(preset), dict(settings.shifts))
+    values = parameter_values(parameters, population.index, seed)
+    few = parameter_set.extinct_below
+    outputs = (*OUTPUTS, "S") if few else OUTPUTS
     times_d = _grid([events, *tables], settings)
     if tables:
         starts = np.array([_infusion_starts(t) for t in tables])
@@ -220,11 +227,14 @@ def simulate(
         # The ends of infusions differ from timing to timing, so that no one count stands for them.
         ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
         both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
-        dense = solve_sampled(_solver(settings.engine), tables, population.index, values, covariates, both)
+        solver = partial(_solver(settings.engine), outputs=outputs)
+        dense = solve_sampled(solver, tables, population.index, values, covariates, both)
         solution = dense.at(np.searchsorted(both, times_d))
     else:
-        solution, ends = solved(events, values, population, times_d, settings.engine)
+        solution, ends = solved(events, values, population, times_d, settings.engine, outputs)
         spread = np.array([_infusion_starts(events)] * 2)
+    if few:
+        solution = _died_out(solution, values, population, seed, spread[1], few)
     return Simulation(
         choice,
         label or choice.name,
@@ -257,7 +267,39 @@ def engine_used(name: str) -> str:
 
 
 def _solver(name: str) -> Callable[..., Solution]:
-    return {"native": native.solve, "numpy": engine.solve, "reference": reference.solve}[engine_used(name)]
+    inner: Callable[..., Solution]
+    inner = {"native": native.solve, "numpy": engine.solve, "reference": reference.solve}[engine_used(name)]
+
+    def solve(events: EventTable, values: Mapping[str, Floats], *rest: Any, **options: Any) -> Solution:
+        if empirical.PARAMETERS[0] in values:
+            return empirical.solve(inner, events, values, *rest, **options)
+        return inner(events, values, *rest, **options)
+
+    return solve
+
+
+def _died_out(
+    solution: Solution,
+    values: Mapping[str, Floats],
+    population: Population,
+    seed: int,
+    infusions_d: Floats,
+    below: float,
+) -> Solution:
+    """The same without the donor cells of patients in whom the last few have died out at random."""
+    column = {name: x[:, None] for name, x in values.items()}
+    donor, host_t = solution["donor_nk"], solution["alc"] - solution["host_nk"] - solution["donor_nk"]
+    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
+    cells = donor * (column["bv"] * population.weight_kg[:, None] * 1000 / column["fb"])
+    death = column["dD"] + (column["kr0"] + column["krS"] * solution["S"]) * host_t / column["T0"]
+    left = extinction.factors(
+        solution.times_d, cells, death, infusions_d, below, lambda k: uniforms(seed, population.index, "extinction", k)
+    )
+    made = {name: x for name, x in solution.trajectories.items() if name != "S"}
+    made["donor_nk"] = donor * left
+    made["alc"] = solution["alc"] + made["donor_nk"] - donor
+    made["nk_chimerism"] = fraction(made["donor_nk"], made["donor_nk"] + made["host_nk"])
+    return replace(solution, trajectories=made)
 
 
 def _covariates(population: Population, times_d: Floats) -> Covariates:
@@ -273,12 +315,17 @@ def _covariates(population: Population, times_d: Floats) -> Covariates:
 
 
 def solved(
-    events: EventTable, values: Mapping[str, Floats], population: Population, times_d: Floats, name: str
+    events: EventTable,
+    values: Mapping[str, Floats],
+    population: Population,
+    times_d: Floats,
+    name: str,
+    outputs: Sequence[str] = OUTPUTS,
 ) -> tuple[Solution, Floats]:
     """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
     covariates = _covariates(population, times_d)
     ends = _infusion_ends(events)
-    dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends))
+    dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends), outputs=outputs)
     at_ends = dense["donor_nk"][:, np.searchsorted(dense.times_d, ends)]
     return dense.at(np.searchsorted(dense.times_d, times_d)), at_ends
 
@@ -361,7 +408,7 @@ def _target(choice: Choice, line: Administration) -> str | None:
     return PRODUCTS.get(line.product)
 
 
-def _preset(choice: Choice) -> str:
+def preset_of(choice: Choice) -> str:
     """The one kinetic preset of the arm's cell products."""
     lines = [choice.protocol.products[x.product] for x in choice.arm.lines if _target(choice, x) == "cells"]
     presets = sorted({p.kinetics or "" for p in lines})

@@ -1,0 +1,214 @@
+"""What each printed analyte is among the model's outputs, on which days it is read, and in which unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logit, ndtr
+
+from nksim.errors import InvalidInput, shorten
+from nksim.fit.observations import COUNTED, Observation
+from nksim.fit.readings import Amounts, Chances, LastDays, Reading
+from nksim.fit.trial import Curves
+from nksim.kinetics import Floats
+from nksim.kinetics.assay import fraction
+
+__all__ = ["EXPANDED_PER_UL", "Assay", "Question", "question"]
+
+# Standard deviation of a measured count's logarithm, or of a measured fraction's logit: a third up or down. Assumed.
+ERROR = 0.3
+# The definition of an expansion in Bachanova 2014 (PMC4064329, legend of figure 1).
+EXPANDED_PER_UL = 100.0
+COUNTS = {"cells/uL": 1.0, "cells/µL": 1.0, "cells/mL": 1e-3, "10^9/L": 1e3}
+PARTS = {"%": 0.01, "fraction": 1.0, "1": 1.0}
+DAYS = {"day": 1.0, "d": 1.0, "days": 1.0, "week": 7.0, "month": 30.4375, "day_post_infusion": 1.0}
+PATIENTS = {"patients": 1.0, "1": 1.0, "fraction": 1.0, "%": 0.01}
+
+
+@dataclass(frozen=True)
+class Assay:
+    """Which cells a trial's assay of donor DNA looks at, and the fraction below which it sees none."""
+
+    lod: float
+    lineage: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One printed value as a question to the model: the days to solve for, the value in the reading's unit, and the
+    reading of curves that hold those days."""
+
+    days: tuple[float, ...]
+    value: float
+    read: Callable[[Sequence[Curves]], Reading]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    pattern: re.Pattern[str]
+    units: dict[str, float]
+    make: Callable[[Observation, re.Match[str], Assay, tuple[float, ...]], Callable[[Sequence[Curves]], Reading]]
+
+
+def question(o: Observation, assay: Assay, sampled: Sequence[float]) -> Question | None:
+    """The question that an observation asks, or None where its analyte is no output of the model.
+
+    `sampled` are the trial's own sampling days. Raises `InvalidInput` NK673 (unit), NK679 (no day to look at).
+    """
+    for kind in _KINDS:
+        found = kind.pattern.fullmatch(o.analyte.casefold())
+        if found is None or o.statistic == "qualitative":
+            continue
+        if o.unit not in kind.units:
+            raise InvalidInput(
+                "NK673",
+                f"{o.analyte} is not printed in {shorten(o.unit)}",
+                place=o.place,
+                help=f"one of {', '.join(kind.units)}",
+            )
+        days = _days(o, kind, sampled)
+        # A count of patients stays one; a percentage of patients becomes a fraction.
+        scale = 1.0 if o.statistic == "count" else kind.units[o.unit]
+        return Question(days, o.value * scale, kind.make(o, found, assay, days))
+    return None
+
+
+def _days(o: Observation, kind: _Kind, sampled: Sequence[float]) -> tuple[float, ...]:
+    """The days to look at: the printed one, the trial's samples within a printed span, or all of its samples."""
+    if o.days is not None and o.days[0] == o.days[1]:
+        return (o.days[0],)
+    first, last = o.days or (0.0, np.inf)
+    found = [d for d in sampled if first <= d <= last]
+    if o.days is not None and last < np.inf:
+        found += [first, last]
+    if kind.units is DAYS and found and o.value * kind.units[o.unit] > max(found):
+        # Cells were found on a day after the last planned sample: there was a sample on that day.
+        found.append(o.value * kind.units[o.unit])
+    if not found:
+        raise InvalidInput(
+            "NK679", f"no day to read {o.analyte} on", place=o.place, help="fill day, or give the protocol assess: days"
+        )
+    return tuple(sorted(set(found)))
+
+
+def _columns(curves: Curves, days: Sequence[float]) -> np.ndarray:
+    return np.searchsorted(curves.times_d, days)
+
+
+def _output(curves: Curves, name: str, days: Sequence[float]) -> Floats:
+    """An output (m, k) on days; chimerism among NK cells or among lymphocytes."""
+    at = _columns(curves, days)
+    if name == "lymphocyte_chimerism":
+        return fraction(curves.outputs["donor_nk"][:, at], curves.outputs["alc"][:, at])
+    return np.asarray(curves.outputs[name][:, at])
+
+
+def _weights(all_: Sequence[Curves]) -> tuple[float, ...]:
+    return tuple(c.weight for c in all_)
+
+
+def _lineage(assay: Assay) -> str:
+    return "nk_chimerism" if assay.lineage == "NK" else "lymphocyte_chimerism"
+
+
+def _seen(curves: Curves, assay: Assay, days: Sequence[float]) -> Floats:
+    """Probability (m, k) that the assay finds donor cells on each day."""
+    true = np.clip(_output(curves, _lineage(assay), days), 1e-12, 1 - 1e-12)
+    return np.asarray(ndtr((logit(true) - logit(assay.lod)) / ERROR))
+
+
+def _amount(name: str, fractions: bool, days: tuple[float, ...], lod: float, floor: float | None = None):  # type: ignore[no-untyped-def]
+    def read(all_: Sequence[Curves]) -> Reading:
+        parts = tuple(_output(c, name, days).max(axis=1) for c in all_)
+        return Amounts(parts, _weights(all_), ERROR, fractions, lod, floor)
+
+    return read
+
+
+def _make_count(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    name = {"donor_nk_count": "donor_nk", "cmax_donor_nk": "donor_nk"}.get(m[0], m[0])
+    return _amount(name, False, days, 0.0)
+
+
+def _make_expanders(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    return _amount("donor_nk", False, days, 0.0, EXPANDED_PER_UL)
+
+
+def _make_chimerism(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    among = m[1] if m.re.groups else None
+    name = _lineage(assay) if among is None else "nk_chimerism" if among == "nk" else "lymphocyte_chimerism"
+    return _amount(name, True, days, assay.lod)
+
+
+def _make_nk_chimerism(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    return _amount("nk_chimerism", True, days, assay.lod)
+
+
+def _make_detected(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    def read(all_: Sequence[Curves]) -> Reading:
+        parts = tuple(1 - np.prod(1 - _seen(c, assay, days), axis=1) for c in all_)
+        return Chances(parts, _weights(all_))
+
+    return read
+
+
+def _make_above(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    name, limit = m[1], float(m[2])
+
+    def read(all_: Sequence[Curves]) -> Reading:
+        highest = (np.maximum(_output(c, name, days).max(axis=1), 1e-12) for c in all_)
+        return Chances(tuple(ndtr(np.log(x / limit) / ERROR) for x in highest), _weights(all_))
+
+    return read
+
+
+def _make_last(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    def read(all_: Sequence[Curves]) -> Reading:
+        parts = []
+        for c in all_:
+            seen = _seen(c, assay, days)
+            # Last found on a day: found then, and on no later one; never: found on none.
+            later = np.cumprod((1 - seen)[:, ::-1], axis=1)[:, ::-1]
+            after = np.concatenate([later[:, 1:], np.ones((len(later), 1))], axis=1)
+            parts.append(np.concatenate([later[:, :1], seen * after], axis=1))
+        return LastDays(np.array([0.0, *days]), tuple(parts), _weights(all_))
+
+    return read
+
+
+def _make_peak(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+    def read(all_: Sequence[Curves]) -> Reading:
+        parts = []
+        for c in all_:
+            highest = _output(c, "donor_nk", days).argmax(axis=1)
+            parts.append(np.eye(len(days) + 1)[highest + 1])
+        return LastDays(np.array([0.0, *days]), tuple(parts), _weights(all_))
+
+    return read
+
+
+def _kind(pattern: str, units: dict[str, float], make) -> _Kind:  # type: ignore[no-untyped-def]
+    return _Kind(re.compile(pattern), units, make)
+
+
+_KINDS = (
+    _kind("donor_nk_count_in_expanders", COUNTS, _make_expanders),
+    _kind("donor_nk(?:_count)?|cmax_donor_nk|host_nk|alc", COUNTS, _make_count),
+    _kind("il15", {"pg/mL": 1.0}, _make_count),
+    _kind("donor_nk_pct|nk_chimerism", PARTS, _make_nk_chimerism),
+    _kind("donor_chimerism(?:_in_(nk|pbmc|lymphocytes))?", PARTS, _make_chimerism),
+    _kind(r"donor_(?:nk|chimerism)(?:_ever)?_detected", PATIENTS, _make_detected),
+    _kind(r"frac_pts_(donor_nk|host_nk|alc)_gt(\d+(?:\.\d+)?)_per_ul", PATIENTS, _make_above),
+    _kind("donor_persistence_duration|persistence(?:_d)?|last_detect|last_day_detected(?:_pb)?", DAYS, _make_last),
+    _kind("tmax_(?:donor_nk|cells)", DAYS, _make_peak),
+)
+ANALYTES = (
+    "donor_nk_count", "donor_nk_count_in_expanders", "cmax_donor_nk", "host_nk", "alc", "il15", "donor_nk_pct",
+    "donor_chimerism", "donor_chimerism_in_nk", "donor_chimerism_in_pbmc", "donor_nk_detected",
+    "donor_nk_ever_detected", "frac_pts_donor_nk_gt100_per_ul", "persistence", "tmax_donor_nk",
+)  # fmt: skip
+assert all(any(k.pattern.fullmatch(name) for k in _KINDS) for name in ANALYTES)
+__all__ += ["ANALYTES", "COUNTED"]
