@@ -31,6 +31,7 @@ from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
 from nksim.simulation import simulate as run_choice
 from nksim.sweep import Span, Swept, span
 from nksim.sweep import sweep as follow
+from nksim.uncertain import uncertain
 
 if TYPE_CHECKING:
     import altair as alt
@@ -193,6 +194,7 @@ def simulate(
     progress: Progress | None = None,
     parts: str | Path | None = None,
     executor: Executor | None = None,
+    uncertainty: int = 0,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
@@ -200,7 +202,8 @@ def simulate(
     `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked;
     `observed` a CSV of points to be laid over the curves. Where the curves of all patients are too many to hold they
     are summed up as they go by, on `workers` threads. With a directory for `parts` a run that was stopped goes on
-    where it was; an `executor` (of processes, of a cluster) computes the parts.
+    where it was; an `executor` (of processes, of a cluster) computes the parts. `uncertainty` is the number of times
+    that the calibrated parameters are drawn from what the calibration left open.
     """
     choice = regimen.choice().answered(accept_assumed=True)
     wanted, points = parsed_goals(goals), read_observed(observed) if observed else ()
@@ -213,7 +216,9 @@ def simulate(
         with nullcontext(executor) if executor else ThreadPoolExecutor(used) as running:
             simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
     moved = _sensitivities([regimen], [simulation], sensitivity)
-    return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved), points)
+    unsure = (uncertain(simulation, uncertainty),) if uncertainty else ()
+    asked = Inquiry(wanted, sensitivities=moved, uncertain=unsure)
+    return Run(simulation, _provenance([simulation], regimen.command), asked, points)
 
 
 def _done(

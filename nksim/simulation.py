@@ -253,6 +253,16 @@ def simulate(
     )
 
 
+def parameter_draws(parameter_set: ParameterSet, draws: int, seed: int) -> list[dict[str, float]]:
+    """Shifts of the parameters that the set is uncertain of, `draws` times; none where it knows of no uncertainty."""
+    known = parameter_set.uncertainty
+    if known is None:
+        return []
+    return [
+        known.shifts([float(normals(seed, [k], f"uncertain {name}")[0]) for name in known.names]) for k in range(draws)
+    ]
+
+
 def sizes_of(population: Population) -> Sizes:
     """What the dose rules ask of a population."""
     p = population

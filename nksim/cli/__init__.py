@@ -20,6 +20,7 @@ from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
 from nksim.cli.protocols import protocols
 from nksim.cli.simulate import simulate
+from nksim.cli.validate import validate
 from nksim.errors import NksimError
 
 
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, simulate, compare, escalate):
+for command in (protocols, calendar, simulate, compare, escalate, validate):
     cli.add_command(command)
 
 

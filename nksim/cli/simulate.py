@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Doses as planned, or drawn from the file's windows and delays.",
 )
+@click.option(
+    "--uncertainty",
+    type=click.IntRange(2, 1000),
+    metavar="DRAWS",
+    help="Draw the calibrated parameters so many times, and say how far the medians move.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout.")
 @options.outputs
 def simulate(
@@ -62,6 +68,7 @@ def simulate(
     parts: str | None,
     cluster: str | None,
     timing: str,
+    uncertainty: int | None,
     as_json: bool,
     outputs: tuple[str, ...],
     force: bool,
@@ -93,6 +100,7 @@ def simulate(
             progress=options.progress("simulating"),
             parts=parts,
             executor=running,
+            uncertainty=uncertainty or 0,
         )
     for path in paths:
         made.save(path, force=force)

@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 
 from nksim.fit.calibration import calibrate, shipped
-from nksim.fit.estimates import as_set, table
+from nksim.fit.estimates import as_set
 from nksim.output.files import write
+from nksim.output.validations import calibration_table
 
 
 def main(args: list[str]) -> None:
     """Calibrates, prints, and writes the set where a path is given."""
     objective = shipped()
     found = calibrate(objective, lambda text: print(text, file=sys.stderr))
-    print(table(found))
+    print(calibration_table(found))
     if args:
         write(Path(args[0]), as_set(found, objective))
 

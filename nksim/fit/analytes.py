@@ -10,13 +10,16 @@ import numpy as np
 from scipy.special import logit, ndtr
 
 from nksim.errors import InvalidInput, shorten
-from nksim.fit.observations import COUNTED, Observation
+from nksim.fit.observations import Observation
 from nksim.fit.readings import Amounts, Chances, LastDays, Reading
 from nksim.fit.trial import Curves
 from nksim.kinetics import Floats
 from nksim.kinetics.assay import fraction
 
-__all__ = ["EXPANDED_PER_UL", "Assay", "Question", "question"]
+__all__ = ["ANALYTES", "EXPANDED_PER_UL", "Assay", "Question", "question"]
+
+Days = tuple[float, ...]
+Read = Callable[[Sequence[Curves]], Reading]
 
 # Standard deviation of a measured count's logarithm, or of a measured fraction's logit: a third up or down. Assumed.
 ERROR = 0.3
@@ -24,7 +27,7 @@ ERROR = 0.3
 EXPANDED_PER_UL = 100.0
 COUNTS = {"cells/uL": 1.0, "cells/µL": 1.0, "cells/mL": 1e-3, "10^9/L": 1e3}
 PARTS = {"%": 0.01, "fraction": 1.0, "1": 1.0}
-DAYS = {"day": 1.0, "d": 1.0, "days": 1.0, "week": 7.0, "month": 30.4375, "day_post_infusion": 1.0}
+_IN_DAYS = {"day": 1.0, "d": 1.0, "days": 1.0, "week": 7.0, "month": 30.4375, "day_post_infusion": 1.0}
 PATIENTS = {"patients": 1.0, "1": 1.0, "fraction": 1.0, "%": 0.01}
 
 
@@ -43,14 +46,14 @@ class Question:
 
     days: tuple[float, ...]
     value: float
-    read: Callable[[Sequence[Curves]], Reading]
+    read: Read
 
 
 @dataclass(frozen=True)
 class _Kind:
     pattern: re.Pattern[str]
     units: dict[str, float]
-    make: Callable[[Observation, re.Match[str], Assay, tuple[float, ...]], Callable[[Sequence[Curves]], Reading]]
+    make: Callable[[re.Match[str], Assay, Days], Read]
 
 
 def question(o: Observation, assay: Assay, sampled: Sequence[float]) -> Question | None:
@@ -72,7 +75,7 @@ def question(o: Observation, assay: Assay, sampled: Sequence[float]) -> Question
         days = _days(o, kind, sampled)
         # A count of patients stays one; a percentage of patients becomes a fraction.
         scale = 1.0 if o.statistic == "count" else kind.units[o.unit]
-        return Question(days, o.value * scale, kind.make(o, found, assay, days))
+        return Question(days, o.value * scale, kind.make(found, assay, days))
     return None
 
 
@@ -84,7 +87,7 @@ def _days(o: Observation, kind: _Kind, sampled: Sequence[float]) -> tuple[float,
     found = [d for d in sampled if first <= d <= last]
     if o.days is not None and last < np.inf:
         found += [first, last]
-    if kind.units is DAYS and found and o.value * kind.units[o.unit] > max(found):
+    if kind.units is _IN_DAYS and found and o.value * kind.units[o.unit] > max(found):
         # Cells were found on a day after the last planned sample: there was a sample on that day.
         found.append(o.value * kind.units[o.unit])
     if not found:
@@ -94,13 +97,9 @@ def _days(o: Observation, kind: _Kind, sampled: Sequence[float]) -> tuple[float,
     return tuple(sorted(set(found)))
 
 
-def _columns(curves: Curves, days: Sequence[float]) -> np.ndarray:
-    return np.searchsorted(curves.times_d, days)
-
-
 def _output(curves: Curves, name: str, days: Sequence[float]) -> Floats:
     """An output (m, k) on days; chimerism among NK cells or among lymphocytes."""
-    at = _columns(curves, days)
+    at = np.searchsorted(curves.times_d, days)
     if name == "lymphocyte_chimerism":
         return fraction(curves.outputs["donor_nk"][:, at], curves.outputs["alc"][:, at])
     return np.asarray(curves.outputs[name][:, at])
@@ -120,7 +119,7 @@ def _seen(curves: Curves, assay: Assay, days: Sequence[float]) -> Floats:
     return np.asarray(ndtr((logit(true) - logit(assay.lod)) / ERROR))
 
 
-def _amount(name: str, fractions: bool, days: tuple[float, ...], lod: float, floor: float | None = None):  # type: ignore[no-untyped-def]
+def _amount(name: str, days: Days, *, fractions: bool = False, lod: float = 0.0, floor: float | None = None) -> Read:
     def read(all_: Sequence[Curves]) -> Reading:
         parts = tuple(_output(c, name, days).max(axis=1) for c in all_)
         return Amounts(parts, _weights(all_), ERROR, fractions, lod, floor)
@@ -128,26 +127,26 @@ def _amount(name: str, fractions: bool, days: tuple[float, ...], lod: float, flo
     return read
 
 
-def _make_count(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _count(m: re.Match[str], assay: Assay, days: Days) -> Read:
     name = {"donor_nk_count": "donor_nk", "cmax_donor_nk": "donor_nk"}.get(m[0], m[0])
-    return _amount(name, False, days, 0.0)
+    return _amount(name, days)
 
 
-def _make_expanders(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
-    return _amount("donor_nk", False, days, 0.0, EXPANDED_PER_UL)
+def _expanders(m: re.Match[str], assay: Assay, days: Days) -> Read:
+    return _amount("donor_nk", days, floor=EXPANDED_PER_UL)
 
 
-def _make_chimerism(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _chimerism(m: re.Match[str], assay: Assay, days: Days) -> Read:
     among = m[1] if m.re.groups else None
     name = _lineage(assay) if among is None else "nk_chimerism" if among == "nk" else "lymphocyte_chimerism"
-    return _amount(name, True, days, assay.lod)
+    return _amount(name, days, fractions=True, lod=assay.lod)
 
 
-def _make_nk_chimerism(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
-    return _amount("nk_chimerism", True, days, assay.lod)
+def _nk_chimerism(m: re.Match[str], assay: Assay, days: Days) -> Read:
+    return _amount("nk_chimerism", days, fractions=True, lod=assay.lod)
 
 
-def _make_detected(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _detected(m: re.Match[str], assay: Assay, days: Days) -> Read:
     def read(all_: Sequence[Curves]) -> Reading:
         parts = tuple(1 - np.prod(1 - _seen(c, assay, days), axis=1) for c in all_)
         return Chances(parts, _weights(all_))
@@ -155,7 +154,7 @@ def _make_detected(o: Observation, m: re.Match[str], assay: Assay, days: tuple[f
     return read
 
 
-def _make_above(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _above(m: re.Match[str], assay: Assay, days: Days) -> Read:
     name, limit = m[1], float(m[2])
 
     def read(all_: Sequence[Curves]) -> Reading:
@@ -165,7 +164,7 @@ def _make_above(o: Observation, m: re.Match[str], assay: Assay, days: tuple[floa
     return read
 
 
-def _make_last(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _last(m: re.Match[str], assay: Assay, days: Days) -> Read:
     def read(all_: Sequence[Curves]) -> Reading:
         parts = []
         for c in all_:
@@ -179,7 +178,7 @@ def _make_last(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float
     return read
 
 
-def _make_peak(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float, ...]):  # type: ignore[no-untyped-def]
+def _peak(m: re.Match[str], assay: Assay, days: Days) -> Read:
     def read(all_: Sequence[Curves]) -> Reading:
         parts = []
         for c in all_:
@@ -190,25 +189,23 @@ def _make_peak(o: Observation, m: re.Match[str], assay: Assay, days: tuple[float
     return read
 
 
-def _kind(pattern: str, units: dict[str, float], make) -> _Kind:  # type: ignore[no-untyped-def]
+def _kind(pattern: str, units: dict[str, float], make: Callable[[re.Match[str], Assay, Days], Read]) -> _Kind:
     return _Kind(re.compile(pattern), units, make)
 
 
 _KINDS = (
-    _kind("donor_nk_count_in_expanders", COUNTS, _make_expanders),
-    _kind("donor_nk(?:_count)?|cmax_donor_nk|host_nk|alc", COUNTS, _make_count),
-    _kind("il15", {"pg/mL": 1.0}, _make_count),
-    _kind("donor_nk_pct|nk_chimerism", PARTS, _make_nk_chimerism),
-    _kind("donor_chimerism(?:_in_(nk|pbmc|lymphocytes))?", PARTS, _make_chimerism),
-    _kind(r"donor_(?:nk|chimerism)(?:_ever)?_detected", PATIENTS, _make_detected),
-    _kind(r"frac_pts_(donor_nk|host_nk|alc)_gt(\d+(?:\.\d+)?)_per_ul", PATIENTS, _make_above),
-    _kind("donor_persistence_duration|persistence(?:_d)?|last_detect|last_day_detected(?:_pb)?", DAYS, _make_last),
-    _kind("tmax_(?:donor_nk|cells)", DAYS, _make_peak),
+    _kind("donor_nk_count_in_expanders", COUNTS, _expanders),
+    _kind("donor_nk(?:_count)?|cmax_donor_nk|host_nk|alc", COUNTS, _count),
+    _kind("il15", {"pg/mL": 1.0}, _count),
+    _kind("donor_nk_pct|nk_chimerism", PARTS, _nk_chimerism),
+    _kind("donor_chimerism(?:_in_(nk|pbmc|lymphocytes))?", PARTS, _chimerism),
+    _kind(r"donor_(?:nk|chimerism)(?:_ever)?_detected", PATIENTS, _detected),
+    _kind(r"frac_pts_(donor_nk|host_nk|alc)_gt(\d+(?:\.\d+)?)_per_ul", PATIENTS, _above),
+    _kind("donor_persistence_duration|persistence(?:_d)?|last_detect|last_day_detected(?:_pb)?", _IN_DAYS, _last),
+    _kind("tmax_(?:donor_nk|cells)", _IN_DAYS, _peak),
 )
 ANALYTES = (
     "donor_nk_count", "donor_nk_count_in_expanders", "cmax_donor_nk", "host_nk", "alc", "il15", "donor_nk_pct",
     "donor_chimerism", "donor_chimerism_in_nk", "donor_chimerism_in_pbmc", "donor_nk_detected",
     "donor_nk_ever_detected", "frac_pts_donor_nk_gt100_per_ul", "persistence", "tmax_donor_nk",
 )  # fmt: skip
-assert all(any(k.pattern.fullmatch(name) for k in _KINDS) for name in ANALYTES)
-__all__ += ["ANALYTES", "COUNTED"]

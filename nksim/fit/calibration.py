@@ -32,7 +32,7 @@ _SLOPE, _CURVE = 1e-3, 0.05
 
 @dataclass(frozen=True)
 class Prior:
-    """A parameter to fit (` cv` behind its name for its spread): deviation of the normal prior around the set's value."""
+    """A parameter to fit (` cv` behind its name for its spread): deviation of the prior around the set's value."""
 
     name: str
     sd: float
@@ -169,7 +169,9 @@ def calibrate(objective: Objective, progress: Callable[[str], None] = lambda _: 
     def say(x: Floats) -> None:
         progress(f"run {objective.runs}: {objective(x):.4f} at {np.array2string(x, precision=3)}")
 
-    found = minimize(objective, np.zeros(k), jac=slope, method="BFGS", callback=say, options={"gtol": 2e-3, "maxiter": 40})
+    found = minimize(
+        objective, np.zeros(k), jac=slope, method="BFGS", callback=say, options={"gtol": 2e-3, "maxiter": 40}
+    )
     x = np.asarray(found.x)
     covariance = _covariance(slope, x, objective.prior_sd)
     names = tuple(p.name for p in objective.plan.priors)

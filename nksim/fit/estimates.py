@@ -1,4 +1,4 @@
-"""A calibration as a table to read and as a parameter set to use."""
+"""A calibration as a parameter set to use."""
 
 from __future__ import annotations
 
@@ -7,34 +7,12 @@ import yaml
 
 from nksim.fit.calibration import Calibration, Objective
 from nksim.kinetics.parameters import ParameterSet, perturbed
-from nksim.output.numbers import number
-from nksim.output.text import table as as_table
 
-__all__ = ["as_set", "table"]
+__all__ = ["as_set"]
 
-_HEAD = """# Written by `python -m nksim.fit`; do not edit. Model 2 with the estimates of its calibration to NKAML (Rubnitz 2010)
-# and UMN 2014 (Bachanova 2014). The covariance is that of the logarithm of each, of the logit for fsurv.
+_HEAD = """# Written by `python -m nksim.fit`; do not edit. Model 2 with the estimates of its calibration to NKAML
+# (Rubnitz 2010) and UMN 2014 (Bachanova 2014). The covariance is that of the logarithm of each, of the logit for fsurv.
 """
-
-
-def table(found: Calibration) -> str:
-    """Estimates with what the data added to the prior, their correlations, and each observation's likelihood."""
-    rows = [
-        [f.name, number(f.value), f"{f.shift:+.3f}", f"{f.sd:.3f}", f"{f.prior_sd:.3f}", f"{f.learned:.0%}"]
-        for f in found.fitted
-    ]
-    names = [f.name for f in found.fitted]
-    correlated = [[name, *(f"{x:+.2f}" for x in row)] for name, row in zip(names, found.correlation, strict=True)]
-    seen = [[o.trial, o.arm, o.analyte, o.statistic, number(o.value), f"{x:.2f}"] for o, x in found.rows]
-    right = frozenset(range(1, 9))
-    return "\n\n".join(
-        [
-            as_table(["parameter", "estimate", "shift", "SD", "prior SD", "learned"], rows, right=right),
-            as_table(["correlation", *names], correlated, right=right),
-            as_table(["trial", "arm", "analyte", "statistic", "value", "log likelihood"], seen, right=frozenset({4, 5})),
-            f"minus log posterior {found.start:.3f} at the start, {found.end:.3f} at the end; {found.runs} runs",
-        ]
-    )
 
 
 def as_set(found: Calibration, objective: Objective) -> str:

@@ -18,8 +18,8 @@ from nksim.fit.readings import Amounts, Chances, LastDays, Reading
 
 __all__ = ["LEAST", "log_likelihood"]
 
-# The chance that a row is none of what the model can make: a mistake of print or of reading.
-LEAST = 1e-6
+# Keeps the logarithm finite where the model cannot make a value at all.
+LEAST = 1e-30
 
 
 def log_likelihood(o: Observation, reading: Reading, value: float) -> float:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from nksim.errors import Fault, InvalidInput, Place, UnreadableInput, shorten
@@ -68,7 +69,9 @@ def read_observations(path: str | Path) -> tuple[Observation, ...]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UnreadableInput("NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path") from None
+        raise UnreadableInput(
+            "NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path"
+        ) from None
     return parse_observations(data, str(path))
 
 
@@ -85,7 +88,9 @@ def parse_observations(data: bytes, file: str) -> tuple[Observation, ...]:
         _check_header(reader.fieldnames or (), file)
         records = [(reader.line_num, dict(row)) for row in reader]
     except csv.Error as error:
-        raise InvalidInput("NK111", f"not CSV: {error}", place=Place(file, reader.line_num), help="quote commas") from None
+        raise InvalidInput(
+            "NK111", f"not CSV: {error}", place=Place(file, reader.line_num), help="quote commas"
+        ) from None
     faults: list[Fault] = []
     found: list[Observation] = []
     for line, row in records:
@@ -159,7 +164,9 @@ def _impossible(kind: str, value: float, unit: str, n: int, place: Place) -> lis
     if kind == "count" and (value > n > 0 or value != int(value)):
         faults.append(Fault("NK675", f"{value:g} of {n} patients cannot be", place, "a whole number up to n"))
     if kind == "fraction" and value > (100 if unit == "%" else 1):
-        faults.append(Fault("NK675", f"a fraction of {value:g} cannot be", place, "0 to 1, or 0 to 100 with the unit %"))
+        faults.append(
+            Fault("NK675", f"a fraction of {value:g} cannot be", place, "0 to 1, or 0 to 100 with the unit %")
+        )
     if unit == "%" and value > 100:
         faults.append(Fault("NK675", f"{value:g} % of cells cannot be", place, "0 to 100"))
     return faults
@@ -180,7 +187,7 @@ def _contradictions(found: Sequence[Observation]) -> list[Fault]:
             groups.setdefault((o.trial, o.arm, o.days, o.analyte, o.unit), {}).setdefault(o.statistic, o)
     for rows in groups.values():
         given = [rows[s] for s in _RISING if s in rows]
-        for low, high in zip(given, given[1:], strict=False):
+        for low, high in pairwise(given):
             if low.value > high.value:
                 text = f"the {high.statistic} {high.value:g} is below the {low.statistic} {low.value:g}"
                 faults.append(Fault("NK676", f"{text} of line {low.place.line}", high.place, "check both values"))

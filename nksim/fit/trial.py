@@ -1,4 +1,4 @@
-"""A trial as it was run: its patients, doses and sampling days, solved for any parameters with the same random numbers."""
+"""A trial as it was run: patients, doses and sampling days, solved for any parameters with the same random numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.kinetics import Floats
 from nksim.kinetics.events import EventTable
 from nksim.kinetics.parameters import ParameterSet, draw, perturbed
@@ -95,9 +94,16 @@ class Arm:
         return found
 
 
-def arm_of(protocol: Protocol, name: str | None, *, n: int = 1, set_: Mapping[str, float] | None = None) -> Part:
-    """One arm of a protocol with the doses and days that its file states or assumes."""
-    choice = choose(protocol, arm=name).answered(accept_assumed=True)
+def arm_of(
+    protocol: Protocol,
+    name: str | None,
+    *,
+    n: int = 1,
+    set_: Mapping[str, float] | None = None,
+    settings: Sequence[tuple[str, str]] = (),
+) -> Part:
+    """One arm of a protocol with the doses and days that its file states or assumes, or `settings` answer."""
+    choice = choose(protocol, arm=name, settings=tuple(settings)).answered(accept_assumed=True)
     return Part(choice, n, set_ or {})
 
 
@@ -141,22 +147,3 @@ def _parts(spec: Mapping[str, Any]) -> list[Part]:
 def observations_of_the_package() -> bytes:
     """The bytes of the observations that come with nksim."""
     return resources.files("nksim.fit").joinpath("observations.csv").read_bytes()
-
-
-def arm_called(protocol: Protocol, printed: str) -> str | None:
-    """The arm of a protocol that a printed name means: the only one, or the one of that name.
-
-    Raises `UsageError` NK678 where the protocol has several and none is called so.
-    """
-    if len(protocol.arms) == 1:
-        return next(iter(protocol.arms))
-    if printed in protocol.arms:
-        return printed
-    raise UsageError(
-        "NK678", f"{protocol.id} has no arm {shorten(printed)}", help=f"in the column arm: {', '.join(protocol.arms)}"
-    )
-
-
-def no_days(o_place: Any) -> InvalidInput:
-    """The complaint that a trial gives no day to sample on."""
-    return InvalidInput("NK679", "neither the row nor the protocol gives a sampling day", place=o_place, help="add day")

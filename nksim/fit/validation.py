@@ -7,6 +7,7 @@ and the error of the assay; with `draws` of the calibration's estimates it holds
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,9 +20,9 @@ from nksim.fit.readings import LastDays, Reading
 from nksim.fit.trial import Arm, Part, sampling_days
 from nksim.kinetics import Floats
 from nksim.kinetics.parameters import ParameterSet
-from nksim.population import normals
+from nksim.simulation import parameter_draws
 
-__all__ = ["Plan", "Row", "TrialArm", "drawn_shifts", "predicted", "validate"]
+__all__ = ["Plan", "Row", "TrialArm", "predicted", "validate"]
 
 LOW, HIGH = 0.05, 0.95
 
@@ -95,7 +96,7 @@ def validate(
     for key, questions in asked.items():
         arm = arms[key]
         solved = Arm(arm.parts, m=plan.patients, seed=plan.seed, times_d=[d for _, q in questions for d in q.days])
-        shifts: list[dict[str, float]] = drawn_shifts(parameter_set, plan.draws, plan.seed) or [{}]
+        shifts: list[dict[str, float]] = parameter_draws(parameter_set, plan.draws, plan.seed) or [{}]
         read: dict[int, list[Reading]] = {i: [] for i, _ in questions}
         for shift in shifts:
             curves = solved.curves(parameter_set, shift, plan.engine)
@@ -107,19 +108,12 @@ def validate(
     return [rows[i] for i in range(len(observations))]
 
 
-def drawn_shifts(parameter_set: ParameterSet, draws: int, seed: int) -> list[dict[str, float]]:
-    """Shifts of the parameters that the set is uncertain of, `draws` times; none where it knows of no uncertainty."""
-    known = parameter_set.uncertainty
-    if known is None:
-        return []
-    return [known.shifts([float(normals(seed, [k], f"uncertain {name}")[0]) for name in known.names]) for k in range(draws)]
-
-
 def _not_compared(o: Observation, use: str) -> Row:
-    why = o.note or "said in words" if o.statistic == "qualitative" else "no output of the model"
-    near = [a for a in ANALYTES if a.startswith(o.analyte.casefold()[:8])]
+    """A row that only stands there: said in words, or of something that the model has no output for."""
+    near = difflib.get_close_matches(o.analyte.casefold(), ANALYTES, n=1, cutoff=0.7)
+    why = "said in words" if o.statistic == "qualitative" else "not compared: no output of the model"
     if o.statistic != "qualitative" and near:
-        why += f"; like {', '.join(near)}?"
+        why += f"; is it {near[0]}?"
     nothing = float("nan")
     return Row(o, use, o.statistic, o.value, nothing, nothing, nothing, None, why)
 
@@ -137,7 +131,9 @@ def _row(o: Observation, use: str, q: Question, read: Sequence[Reading], sizes: 
     scale = o.value / q.value if q.value else _scale(o)
     if found.size < 20:
         nothing = float("nan")
-        return Row(o, use, _named(o), o.value, nothing, nothing, nothing, False, "the model hardly ever makes such patients")
+        return Row(
+            o, use, _named(o), o.value, nothing, nothing, nothing, False, "the model hardly ever makes such patients"
+        )
     low, middle, high = (float(x) for x in np.quantile(found, (LOW, 0.5, HIGH)))
     inside, why = _verdict(o, q, read[0], low, high)
     # Three digits of a printed value are all that are ever compared.
@@ -169,7 +165,8 @@ def _verdict(o: Observation, q: Question, reading: Reading, low: float, high: fl
         # A printed fraction is a count over n, rounded.
         slack = 0.5 / o.n if o.n else 0.0
     rounding = 0.005 * abs(value) + 1e-12
-    return low - slack - rounding <= value <= high + slack + rounding, ""
+    why = "print names no statistic; not fitted" if o.statistic in UNNAMED else ""
+    return low - slack - rounding <= value <= high + slack + rounding, why
 
 
 def predicted(o: Observation, read: Sequence[Reading], sizes: Sequence[int], plan: Plan) -> Floats:

@@ -52,7 +52,7 @@ def factors(
     """
     made = np.ones_like(cells)
     ends = [*np.searchsorted(times_d, infusions_d[1:], side="right"), times_d.size]
-    starts = np.searchsorted(times_d, infusions_d, side="right") if len(infusions_d) else []
+    starts: list[int] = np.searchsorted(times_d, infusions_d, side="right").tolist()
     for k, (start, end) in enumerate(zip(starts, ends, strict=False)):
         # The day after an infusion its cells are in blood, and the count follows those in the body.
         first = int(np.searchsorted(times_d, infusions_d[k] + 1.0))

@@ -17,6 +17,7 @@ from nksim.protocol.model import Protocol
 from nksim.sensitivity import Sensitivity
 from nksim.simulation import Simulation
 from nksim.sweep import UNITS, Swept
+from nksim.uncertain import Uncertain
 
 MOST_ROWS = 15
 
@@ -31,7 +32,19 @@ def sections(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequenc
     if inquiry.swept:
         found.append(_sweeps(inquiry.swept))
     found += [influences(s) for s in inquiry.sensitivities]
+    found += [unsure(u) for u in inquiry.uncertain]
     return found
+
+
+def unsure(u: Uncertain) -> str:
+    """How far the median of each metric moves with the calibrated parameters."""
+    rows = [[m.metric, number(m.low), number(m.middle), number(m.high), m.unit] for m in u.metrics]
+    head = (
+        f"Medians of the population under {u.draws} draws of {', '.join(u.names)} from the calibration's uncertainty, "
+        f"{u.patients} patients each; assumed parameters are not drawn:"
+    )
+    body = table(["median of", "5 %", "50 %", "95 %", "unit"], rows, right=frozenset({1, 2, 3}))
+    return f"{textwrap.fill(head, WIDTH)}\n{body}"
 
 
 def _goals(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> str:

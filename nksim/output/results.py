@@ -19,6 +19,7 @@ from nksim.schedule_difference import schedule_differences
 from nksim.sensitivity import Sensitivity
 from nksim.simulation import Simulation
 from nksim.sweep import Swept
+from nksim.uncertain import Uncertain
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +55,8 @@ def as_json(
         content["sweeps"] = [_swept(x) for x in asked.swept]
     if asked.sensitivities:
         content["sensitivities"] = [_sensitivity(x) for x in asked.sensitivities]
+    if asked.uncertain:
+        content["uncertainty"] = [_uncertain(x) for x in asked.uncertain]
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -170,6 +173,20 @@ def _sensitivity(x: Sensitivity) -> dict[str, Any]:
         "runs": x.runs,
         "inputs": inputs,
         "cannot_move": idle,
+    }
+
+
+def _uncertain(x: Uncertain) -> dict[str, Any]:
+    medians = {
+        m.metric: {"unit": m.unit, "p05": _finite(m.low), "p50": _finite(m.middle), "p95": _finite(m.high)}
+        for m in x.metrics
+    }
+    return {
+        "regimen": x.label,
+        "draws": x.draws,
+        "patients": x.patients,
+        "parameters": list(x.names),
+        "medians": medians,
     }
 
 

@@ -160,9 +160,16 @@ def reading(simulations: Sequence[Simulation]) -> str:
         f"Persistence and detection are those of an assay of donor {s.lineage} cells in blood with a limit of "
         f"{100 * s.lod:g} %. "
     )
-    text = (assay if any(x.chimerism_visible for x in simulations) else "") + (
-        "The model is hand-set, not fitted to trials: see what is assumed below. For planning, not for treatment."
+    known = simulations[0].parameter_set.uncertainty
+    fitted = (
+        f"{', '.join(known.names)} are fitted to what two trials printed (`nksim validate`); the model's other "
+        "parameters are assumed or published, see below."
+        if known
+        else "The model is hand-set, not fitted to trials: see what is assumed below."
     )
+    text = (
+        assay if any(x.chimerism_visible for x in simulations) else ""
+    ) + f"{fitted} For planning, not for treatment."
     return textwrap.fill(text, WIDTH)
 
 
