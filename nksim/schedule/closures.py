@@ -126,9 +126,7 @@ def site_of(closed: Sequence[str], *, hours: str | None = None, shift: str = "ne
                 "NK510", f"--closed {shorten(text)} is not a closure", help="weekends, a country as CN, or FILE.ics"
             )
     span = _hours(hours) if hours else None
-    return Site(
-        "weekends" in closed, tuple(countries), tuple(closures), tuple(repeated), span, shift, tuple(closed)
-    )
+    return Site("weekends" in closed, tuple(countries), tuple(closures), tuple(repeated), span, shift, tuple(closed))
 
 
 def _hours(text: str) -> tuple[dt.time, dt.time]:

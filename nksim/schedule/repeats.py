@@ -1,4 +1,4 @@
-"""Closures that come again: the recurrence rule of an iCalendar event (RFC 5545 3.8.5), in the wall clock of its zone."""
+"""Closures that come again: recurrence rules of iCalendar events (RFC 5545 3.8.5) in the wall clock of their zone."""
 
 from __future__ import annotations
 
