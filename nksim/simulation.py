@@ -70,7 +70,7 @@ class Settings:
             raise UsageError("NK646", f"no timing {shorten(self.timing)}", help=f"one of {', '.join(TIMING)}")
         if self.copies_per_cell is not None and (not 0 < self.copies_per_cell <= 100 or self.lineage != "leukocytes"):
             raise UsageError(
-                "NK649",
+                "NK634",
                 "transgene copies per µg of DNA are those of all white cells",
                 help="--copies-per-cell up to 100, with --lineage leukocytes and --other-cells",
             )
@@ -89,7 +89,8 @@ class Simulation:
     `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
     (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `infusion_ends` (n, i) the
     donor NK counts at the end of each cell infusion, in cells/µL, nan where the timing is sampled; `measured` the
-    metrics, where they were taken while the trajectories went by. `infusion_spread_d` (2, i) holds the earliest and the
+    metrics, where they were taken while the trajectories went by; `reliances` says in words how far the answer hangs on
+    parameters of each basis. `infusion_spread_d` (2, i) holds the earliest and the
     latest start of each cell infusion among the patients.
     """
 
@@ -108,6 +109,7 @@ class Simulation:
     infusion_ends: Floats
     infusion_spread_d: Floats
     measured: dict[str, Any] | None = None
+    reliances: tuple[str, ...] = ()
 
     @property
     def times_d(self) -> Floats:
@@ -187,6 +189,7 @@ class Simulation:
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
         )
+        found += self.reliances
         if not self.chimerism_visible:
             found.append(
                 "the NK donor gave the graft as well: an assay of donor DNA tells the graft from the recipient, and so "
@@ -235,7 +238,7 @@ def simulate(
     settings = settings or Settings()
     sizes = sizes_of(population)
     if settings.copies_per_cell is not None and not _has_transgene(choice):
-        raise UsageError("NK649", f"the cells of {choice.name} carry no transgene", help="leave out --copies-per-cell")
+        raise UsageError("NK634", f"the cells of {choice.name} carry no transgene", help="leave out --copies-per-cell")
     typical = expand(choice, sizes.patient(0))
     found = regimen_findings(typical)
     events, not_modelled, keys = _doses(choice, sizes)

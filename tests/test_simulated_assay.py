@@ -68,7 +68,7 @@ def test_counts_and_copies_of_unseparated_blood(tmp_path, capsys):
 
 def test_copies_are_of_a_transgene():
     settings = Settings(lineage="leukocytes", other_cells=900.0, copies_per_cell=2.0)
-    with pytest.raises(UsageError, match="NK649"):
+    with pytest.raises(UsageError, match="NK634"):
         run(protocol("nkaml"), n=1, settings=settings)
 
 
@@ -91,11 +91,11 @@ def test_an_assay_by_name_has_the_limit_reported_for_it(options, limit, capsys):
         (["--assay", "STR", "--lod", "1 %"], "NK643"),
         (["--assay", "PCR"], "NK643"),
         (["--loq", "3"], "NK643"),
-        (["--lineage", "PBMC"], "NK647"),
-        (["--lineage", "PBMC", "--other-cells", "300"], "NK647"),
-        (["--other-cells", "300/uL"], "NK647"),
-        (["--sampled-cells", "0"], "NK648"),
-        (["--copies-per-cell", "2"], "NK649"),
+        (["--lineage", "PBMC"], "NK632"),
+        (["--lineage", "PBMC", "--other-cells", "300"], "NK632"),
+        (["--other-cells", "300/uL"], "NK632"),
+        (["--sampled-cells", "0"], "NK633"),
+        (["--copies-per-cell", "2"], "NK634"),
     ],
 )
 def test_what_is_no_assay_is_refused(options, code, capsys):

@@ -89,6 +89,6 @@ def _count(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:cells)? ?/ ?(?:uL|µL|μL)", text, re.ASCII | re.IGNORECASE)
     if not match:
         raise UsageError(
-            "NK647", f"--other-cells {shorten(text)} is no count", help='write --other-cells "300 cells/uL"'
+            "NK632", f"--other-cells {shorten(text)} is no count", help='write --other-cells "300 cells/uL"'
         )
     return float(match[1])

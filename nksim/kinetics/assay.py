@@ -57,7 +57,7 @@ class Assay:
     `sampled_cells` is how many cells of the lineage are looked at, None for so many that chance plays no part.
     `other_cells` is the count in cells/µL of the sample's cells that are no lymphocytes, which the model does not
     follow: monocytes in PBMC, monocytes and granulocytes in leukocytes. Raises `UsageError` NK642 (lineage), NK643
-    (limits), NK647 (cells that are missing, or not asked for), NK648 (sampled cells).
+    (limits), NK632 (cells that are missing, or not asked for), NK633 (sampled cells).
     """
 
     lineage: str = "NK"
@@ -82,15 +82,15 @@ class Assay:
         others = WITH_OTHERS.get(self.lineage)
         if others and self.other_cells is None:
             raise UsageError(
-                "NK647",
+                "NK632",
                 f"{self.lineage} hold {others}, which the model does not follow",
                 help='give their count: --other-cells "300 cells/uL"',
             )
         if self.other_cells is not None and (not others or not 0 <= self.other_cells < 1e6):
             why = f"{self.other_cells:g} is no count" if others else f"{self.lineage} are lymphocytes alone"
-            raise UsageError("NK647", f"other cells: {why}", help="they belong to PBMC or leukocytes, in cells/uL")
+            raise UsageError("NK632", f"other cells: {why}", help="they belong to PBMC or leukocytes, in cells/uL")
         if self.sampled_cells is not None and not 1 <= self.sampled_cells <= 10_000_000:
-            raise UsageError("NK648", f"{self.sampled_cells} cells cannot be sampled", help="from 1 to 10,000,000")
+            raise UsageError("NK633", f"{self.sampled_cells} cells cannot be sampled", help="from 1 to 10,000,000")
 
     def true(self, outputs: Mapping[str, Floats]) -> Floats:
         """Donor fraction of the lineage in blood, of the shape of the outputs `donor_nk`, `host_nk` and `alc`.

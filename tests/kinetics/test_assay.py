@@ -71,11 +71,11 @@ def test_a_sample_needs_random_numbers():
         ("NK642", {"lineage": "whole blood"}),
         *[("NK643", {"lod": limit}) for limit in (0.0, 1.0, 5.0, -0.1, float("nan"))],
         *[("NK643", {"loq": limit}) for limit in (0.005, 1.0, float("nan"))],
-        ("NK647", {"lineage": "PBMC"}),
-        ("NK647", {"lineage": "leukocytes"}),
-        ("NK647", {"lineage": "NK", "other_cells": 100.0}),
-        *[("NK647", {"lineage": "PBMC", "other_cells": n}) for n in (-1.0, float("inf"), float("nan"))],
-        *[("NK648", {"sampled_cells": n}) for n in (0, -5, 10**8)],
+        ("NK632", {"lineage": "PBMC"}),
+        ("NK632", {"lineage": "leukocytes"}),
+        ("NK632", {"lineage": "NK", "other_cells": 100.0}),
+        *[("NK632", {"lineage": "PBMC", "other_cells": n}) for n in (-1.0, float("inf"), float("nan"))],
+        *[("NK633", {"sampled_cells": n}) for n in (0, -5, 10**8)],
     ],
 )
 def test_an_assay_that_cannot_be_is_refused(code, change):
