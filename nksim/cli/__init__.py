@@ -18,6 +18,7 @@ from nksim.cli import options
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
+from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.simulate import simulate
 from nksim.errors import NksimError
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, simulate, compare, escalate):
+for command in (protocols, models, calendar, simulate, compare, escalate):
     cli.add_command(command)
 
 
