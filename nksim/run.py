@@ -92,6 +92,9 @@ class Run:
         """Metrics, assumptions and provenance as JSON."""
         return results.as_json([self.simulation], [self._metrics], self.provenance, inquiry=self.inquiry)
 
+    def __repr__(self) -> str:
+        return f"<Run of {self.simulation.label} in {len(self.simulation.population):,} virtual patients>"
+
     def _repr_html_(self) -> str:
         return simulations.metrics_html(self.simulation, self._metrics, self.provenance)
 
@@ -140,6 +143,11 @@ class ComparedRuns:
         """Metrics, paired differences, assumptions and provenance as JSON."""
         c = self.comparison
         return results.as_json(c.simulations, c.metrics, self.provenance, c, self.inquiry)
+
+    def __repr__(self) -> str:
+        done = self.comparison.simulations
+        labels = ", ".join(s.label for s in done)
+        return f"<{len(done)} regimens in {len(done[0].population):,} virtual patients: {labels}>"
 
     def _repr_html_(self) -> str:
         return comparisons.comparison_html(self.comparison, self.provenance)
