@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nksim.cli import options
+from nksim.cli.assay import assay as with_assay
 from nksim.errors import UsageError
 
 if TYPE_CHECKING:
     from nksim.fit.asked import Asked
+
+
+# What describes the assay; where none is given it is that of the protocol's own samples.
+_ASSAY = ("method", "lod", "loq", "lineage", "sampled_cells", "other_cells", "copies_per_cell")
 
 
 @click.command()
@@ -20,8 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Answer a fact of the protocol. Repeatable."
 )
-@click.option("--lod", default="1 %", show_default=True, help="Limit of detection of the trial's chimerism assay.")
-@click.option("--lineage", metavar="CELLS", help="NK or lymphocytes; what the protocol says unless given.")
+@with_assay
 @click.option("--model", default="model2", show_default=True, help="Parameter set.")
 @click.option("-n", type=click.IntRange(100, 100_000), default=1000, show_default=True, help="Virtual patients.")
 @click.option("--trials", type=click.IntRange(200, 100_000), default=1000, show_default=True, help="Simulated trials.")
@@ -39,8 +44,7 @@ def validate(
     observations: str | None,
     trial: str | None,
     settings: tuple[str, ...],
-    lod: str,
-    lineage: str | None,
+    assay: dict[str, Any],
     model: str,
     n: int,
     trials: int,
@@ -70,11 +74,14 @@ def validate(
     paths = options.checked_outputs(outputs, ("txt", "json"), force=force)
     if (protocol is None) != (observations is None):
         raise UsageError("NK670", "a protocol needs observations and observations a protocol", help="give both")
-    if protocol is None and (trial or settings or lineage):
+    given = [k for k in _ASSAY if click.get_current_context().get_parameter_source(k) != ParameterSource.DEFAULT]
+    if protocol is None and (trial or settings or given):
         raise UsageError(
             "NK670", "the trials that come with nksim are run as they were", help="give --protocol as well"
         )
-    asked = shipped() if protocol is None else _own(protocol, str(observations), trial, settings, lod, lineage)
+    asked = (
+        shipped() if protocol is None else _own(protocol, str(observations), trial, settings, assay if given else None)
+    )
     parameter_set, plan = load(model), Plan(n, trials, seed, uncertainty, engine)
     if uncertainty and parameter_set.uncertainty is None:
         raise UsageError(
@@ -96,19 +103,21 @@ def validate(
 
 
 def _own(
-    protocol: str, observations: str, trial: str | None, settings: tuple[str, ...], lod: str, lineage: str | None
+    protocol: str, observations: str, trial: str | None, settings: tuple[str, ...], assay: dict[str, Any] | None
 ) -> Asked:
-    from nksim.cli.simulate import how
     from nksim.fit.asked import asked_of
     from nksim.fit.observations import read_observations
+    from nksim.kinetics.assay import Assay
     from nksim.protocol.catalog import load
 
-    checked = how(90, "6h", "auto", "model2", lod, lineage or "NK")
+    for name in ("copies_per_cell", "loq", "sampled_cells"):
+        if assay is not None and assay.pop(name) is not None:
+            option = name.replace("_", "-")
+            raise UsageError("NK670", f"--{option} plays no part in a validation", help="leave it out")
     return asked_of(
         load(protocol),
         read_observations(observations),
         trial=trial,
         settings=options.parsed_settings(settings),
-        lod=checked.lod,
-        lineage=lineage,
+        assay=None if assay is None else Assay(**assay),
     )

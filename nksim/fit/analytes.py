@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logit, ndtr
@@ -14,9 +14,9 @@ from nksim.fit.observations import Observation
 from nksim.fit.readings import Amounts, Chances, LastDays, Reading
 from nksim.fit.trial import Curves
 from nksim.kinetics import Floats
-from nksim.kinetics.assay import fraction
+from nksim.kinetics.assay import Assay, counted
 
-__all__ = ["ANALYTES", "EXPANDED_PER_UL", "Assay", "Question", "question"]
+__all__ = ["ANALYTES", "EXPANDED_PER_UL", "Question", "question"]
 
 Days = tuple[float, ...]
 Read = Callable[[Sequence[Curves]], Reading]
@@ -29,14 +29,6 @@ COUNTS = {"cells/uL": 1.0, "cells/µL": 1.0, "cells/mL": 1e-3, "10^9/L": 1e3}
 PARTS = {"%": 0.01, "fraction": 1.0, "1": 1.0}
 _IN_DAYS = {"day": 1.0, "d": 1.0, "days": 1.0, "week": 7.0, "month": 30.4375, "day_post_infusion": 1.0}
 PATIENTS = {"patients": 1.0, "1": 1.0, "fraction": 1.0, "%": 0.01}
-
-
-@dataclass(frozen=True)
-class Assay:
-    """Which cells a trial's assay of donor DNA looks at, and the fraction below which it sees none."""
-
-    lod: float
-    lineage: str
 
 
 @dataclass(frozen=True)
@@ -97,53 +89,55 @@ def _days(o: Observation, kind: _Kind, sampled: Sequence[float]) -> tuple[float,
     return tuple(sorted(set(found)))
 
 
-def _output(curves: Curves, name: str, days: Sequence[float]) -> Floats:
-    """An output (m, k) on days; chimerism among NK cells or among lymphocytes."""
+def _output(curves: Curves, name: str, days: Sequence[float], assay: Assay | None = None) -> Floats:
+    """An output (m, k) on days; with an assay, chimerism as it is defined, and donor counts as they are reckoned."""
     at = np.searchsorted(curves.times_d, days)
-    if name == "lymphocyte_chimerism":
-        return fraction(curves.outputs["donor_nk"][:, at], curves.outputs["alc"][:, at])
-    return np.asarray(curves.outputs[name][:, at])
+    if assay is None:
+        return np.asarray(curves.outputs[name][:, at])
+    there = {name: np.asarray(x[:, at]) for name, x in curves.outputs.items()}
+    if name == "chimerism":
+        return assay.true(there)
+    # NK cells times the donor fraction of whatever the assay looks at: less than the truth but for an assay of NK.
+    return counted(there, assay.true(there)) if name == "donor_nk" else there[name]
 
 
 def _weights(all_: Sequence[Curves]) -> tuple[float, ...]:
     return tuple(c.weight for c in all_)
 
 
-def _lineage(assay: Assay) -> str:
-    return "nk_chimerism" if assay.lineage == "NK" else "lymphocyte_chimerism"
-
-
 def _seen(curves: Curves, assay: Assay, days: Sequence[float]) -> Floats:
     """Probability (m, k) that the assay finds donor cells on each day."""
-    true = np.clip(_output(curves, _lineage(assay), days), 1e-12, 1 - 1e-12)
+    true = np.clip(_output(curves, "chimerism", days, assay), 1e-12, 1 - 1e-12)
     return np.asarray(ndtr((logit(true) - logit(assay.lod)) / ERROR))
 
 
-def _amount(name: str, days: Days, *, fractions: bool = False, lod: float = 0.0, floor: float | None = None) -> Read:
+def _amount(name: str, days: Days, assay: Assay, floor: float | None = None) -> Read:
+    fractions = name == "chimerism"
+
     def read(all_: Sequence[Curves]) -> Reading:
-        parts = tuple(_output(c, name, days).max(axis=1) for c in all_)
-        return Amounts(parts, _weights(all_), ERROR, fractions, lod, floor)
+        parts = tuple(_output(c, name, days, assay).max(axis=1) for c in all_)
+        return Amounts(parts, _weights(all_), ERROR, fractions, assay.lod if fractions else 0.0, floor)
 
     return read
 
 
 def _count(m: re.Match[str], assay: Assay, days: Days) -> Read:
     name = {"donor_nk_count": "donor_nk", "cmax_donor_nk": "donor_nk"}.get(m[0], m[0])
-    return _amount(name, days)
+    return _amount(name, days, assay)
 
 
 def _expanders(m: re.Match[str], assay: Assay, days: Days) -> Read:
-    return _amount("donor_nk", days, floor=EXPANDED_PER_UL)
+    return _amount("donor_nk", days, assay, EXPANDED_PER_UL)
 
 
 def _chimerism(m: re.Match[str], assay: Assay, days: Days) -> Read:
-    among = m[1] if m.re.groups else None
-    name = _lineage(assay) if among is None else "nk_chimerism" if among == "nk" else "lymphocyte_chimerism"
-    return _amount(name, days, fractions=True, lod=assay.lod)
+    lineage = {"nk": "NK", "pbmc": "lymphocytes", "lymphocytes": "lymphocytes"}.get(m[1] or "", assay.lineage)
+    others = assay.other_cells if lineage == assay.lineage else None
+    return _amount("chimerism", days, replace(assay, lineage=lineage, other_cells=others))
 
 
 def _nk_chimerism(m: re.Match[str], assay: Assay, days: Days) -> Read:
-    return _amount("nk_chimerism", days, fractions=True, lod=assay.lod)
+    return _amount("chimerism", days, replace(assay, lineage="NK", other_cells=None))
 
 
 def _detected(m: re.Match[str], assay: Assay, days: Days) -> Read:
@@ -158,7 +152,7 @@ def _above(m: re.Match[str], assay: Assay, days: Days) -> Read:
     name, limit = m[1], float(m[2])
 
     def read(all_: Sequence[Curves]) -> Reading:
-        highest = (np.maximum(_output(c, name, days).max(axis=1), 1e-12) for c in all_)
+        highest = (np.maximum(_output(c, name, days, assay).max(axis=1), 1e-12) for c in all_)
         return Chances(tuple(ndtr(np.log(x / limit) / ERROR) for x in highest), _weights(all_))
 
     return read

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nksim.errors import Fault, InvalidInput, UsageError, shorten
-from nksim.fit.analytes import Assay
 from nksim.fit.observations import Observation, parse_observations
 from nksim.fit.trial import Part, arm_of, observations_of_the_package, specs
 from nksim.fit.validation import TrialArm
+from nksim.kinetics.assay import Assay
 from nksim.protocol.model import Protocol
 
 __all__ = ["Asked", "asked_of", "shipped"]
@@ -36,7 +36,7 @@ def shipped() -> Asked:
     """The observations that come with nksim and how each trial was run."""
     observations = parse_observations(observations_of_the_package(), "nksim/fit/observations.csv")
     arms = {
-        (name, arm): TrialArm(parts, Assay(spec.lod, spec.lineage), spec.use)
+        (name, arm): TrialArm(parts, Assay(spec.lineage, spec.lod), spec.use)
         for name, spec in specs().items()
         for arm, parts in spec.arms.items()
     }
@@ -49,13 +49,13 @@ def asked_of(
     *,
     trial: str | None = None,
     settings: Sequence[tuple[str, str]] = (),
-    lod: float = 0.01,
-    lineage: str | None = None,
+    assay: Assay | None = None,
 ) -> Asked:
     """Somebody's observations of a trial that ran as `protocol` says; none of it has the calibration seen.
 
-    The column `arm` names arms of the protocol, which is not needed where it has one. Raises `UsageError` NK678 where
-    the file is of several trials and none is named, `InvalidInput` NK678 with the place of each arm not known.
+    The assay is one of the cells that the protocol samples, with a limit of 1 %, unless it is given. The column `arm`
+    names arms of the protocol, which is not needed where it has one. Raises `UsageError` NK678 where the file is of
+    several trials and none is named, `InvalidInput` NK678 with the place of each arm not known.
     """
     trials = list(dict.fromkeys(o.trial for o in observations))
     if trial is None and len(trials) > 1:
@@ -70,10 +70,8 @@ def asked_of(
         name = o.arm if o.arm in protocol.arms else next(iter(protocol.arms))
         if (o.trial, o.arm) not in found:
             part = arm_of(protocol, name, n=max(n, 1), settings=settings)
-            assay = Assay(lod, lineage or _lineage(part))
-            found[o.trial, o.arm] = TrialArm((part,), assay, "validation")
-    first = next(iter(found.values())).assay
-    says = f"an assay of donor {first.lineage} cells with a limit of detection of {100 * first.lod:g} %"
+            found[o.trial, o.arm] = TrialArm((part,), assay or Assay(_lineage(part)), "validation")
+    says = str(next(iter(found.values())).assay)
     facts = sorted({f"{path} = {f.chosen.text}" for a in found.values() for path, f in a.parts[0].choice.assumed()})
     return Asked(kept, found, (says, *([f"by the protocol file: {'; '.join(facts)}"] if facts else [])))
 

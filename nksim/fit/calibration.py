@@ -17,11 +17,12 @@ import numpy as np
 import yaml
 from scipy.optimize import minimize
 
-from nksim.fit.analytes import Assay, Question, question
+from nksim.fit.analytes import Question, question
 from nksim.fit.likelihood import log_likelihood
 from nksim.fit.observations import Observation, parse_observations
 from nksim.fit.trial import Arm, observations_of_the_package, sampling_days, specs
 from nksim.kinetics import Floats
+from nksim.kinetics.assay import Assay
 from nksim.kinetics.parameters import ParameterSet, Uncertainty, load
 
 __all__ = ["Calibration", "Fitted", "Objective", "Prior", "calibrate", "plan"]
@@ -150,7 +151,7 @@ def shipped(a: Plan | None = None, patients: int | None = None) -> Objective:
         # Values whose statistic a review does not name never set a parameter.
         if spec.use == "calibration" and o.statistic != "reported_typical":
             key = f"{o.trial} {o.arm}"
-            arms[key] = (spec.arms[o.arm], Assay(spec.lod, spec.lineage))
+            arms[key] = (spec.arms[o.arm], Assay(spec.lineage, spec.lod))
             observed.append((o, key))
     return Objective(observed, arms, load(a.start), a)
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nksim.errors import Fault, InvalidInput
-from nksim.fit.analytes import ANALYTES, Assay, Question, question
+from nksim.fit.analytes import ANALYTES, Question, question
 from nksim.fit.observations import BOUNDS, COUNTED, QUANTILES, SINGLE, UNNAMED, Observation
 from nksim.fit.readings import LastDays, Reading
 from nksim.fit.trial import Arm, Part, sampling_days
 from nksim.kinetics import Floats
+from nksim.kinetics.assay import Assay
 from nksim.kinetics.parameters import ParameterSet
 from nksim.simulation import parameter_draws
 

@@ -18,21 +18,37 @@ from nksim.errors import InvalidInput, shorten
 from nksim.kinetics import Floats
 
 __all__ = [
-    "BASES", "SETS", "Override", "Parameter", "ParameterSet", "Preset", "Source", "Uncertainty", "draw", "load",
-    "perturbed", "typical", "varying",
-]  # fmt: skip
+    "BASES",
+    "Override",
+    "Parameter",
+    "ParameterSet",
+    "Preset",
+    "Source",
+    "Uncertainty",
+    "draw",
+    "load",
+    "names",
+    "perturbed",
+    "typical",
+    "varying",
+]
 
 BASES = ("published", "derived", "assumed", "calibrated")
 TRANSFORMS = ("log", "logit")
-SETS = ("model1", "model2", "model2_prior", "empirical")
+READ = ("source", "secondary", "nothing", "-")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a value comes from; identifiers are empty when they are not known."""
+    """Where a value comes from; identifiers are empty when they are not known.
+
+    `read` says where its values were read: in the `source` itself (its abstract, a table, a label), in a `secondary`
+    account of it, in `nothing` (they are remembered), or `-` where there is nothing to read.
+    """
 
     id: str
     citation: str
+    read: str
     doi: str = ""
     pmid: str = ""
     pmcid: str = ""
@@ -56,6 +72,14 @@ class Parameter:
     why: str
     transform: str = "log"
     normal: str = ""
+
+    @property
+    def spread(self) -> str:
+        """How patients differ in it, in words."""
+        if self.cv == 0:
+            return "the same for all"
+        shared = "" if self.normal == self.name else f", moving with {self.normal}"
+        return f"{'log-normal' if self.transform == 'log' else 'logit-normal'}, CV {self.cv:.0%}{shared}"
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value:g} {self.unit} ({self.basis}; {self.low:g} to {self.high:g}): {self.why}"
@@ -139,6 +163,16 @@ class ParameterSet:
         return varying(self.parameters(preset))
 
 
+def names() -> tuple[str, ...]:
+    """The sets that ship with nksim.
+
+    >>> "model1" in names()
+    True
+    """
+    found = importlib.resources.files("nksim.kinetics").joinpath("sets").iterdir()
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in found if f.name.endswith(".yaml")))
+
+
 @cache
 def load(name: str = "model1") -> ParameterSet:
     """A set that ships with nksim, by name, or one of your own by the path of its .yaml file.
@@ -159,7 +193,7 @@ def _bytes(name: str) -> bytes:
         return file.read_bytes()
     if name.endswith((".yaml", ".yml")) and Path(name).is_file():
         return Path(name).read_bytes()
-    known = f"use {', '.join(SETS)}, or the path of a .yaml file"
+    known = f"use {', '.join(names())}, or the path of a .yaml file"
     raise InvalidInput("NK653", f"there is no parameter set {shorten(name)}", help=known)
 
 

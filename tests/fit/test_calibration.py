@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from nksim.errors import InvalidInput, UsageError
-from nksim.fit.analytes import Assay
 from nksim.fit.calibration import Objective, Plan, Prior, calibrate, plan, shipped
 from nksim.fit.estimates import as_set
 from nksim.fit.observations import parse_observations
 from nksim.fit.trial import Arm, arm_of, specs
+from nksim.kinetics.assay import Assay
 from nksim.kinetics.parameters import Uncertainty, load, perturbed
 from nksim.kinetics.reading import read
 from nksim.protocol import catalog
@@ -27,7 +27,7 @@ SMALL = Plan("model2_prior", (Prior("pmax", 0.55, ""), Prior("pmax cv", 0.5, "")
 
 def objective(*rows, a=SMALL):
     observed = parse_observations((HEAD + "\n".join(rows)).encode(), "o.csv")
-    arms = {"NKAML": ((arm_of(catalog.load("nkaml"), "main", n=10),), Assay(0.01, "NK"))}
+    arms = {"NKAML": ((arm_of(catalog.load("nkaml"), "main", n=10),), Assay("NK", 0.01))}
     return Objective([(o, "NKAML") for o in observed], arms, load(a.start), a)
 
 
