@@ -51,7 +51,7 @@ class Settings:
     days: float = 90.0
     every_d: float = 0.25
     engine: str = "auto"
-    model: str = "model1"
+    model: str = "model2"
     lod: float = 0.01
     lineage: str = "NK"
     timing: str = "planned"

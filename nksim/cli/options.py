@@ -58,7 +58,7 @@ running = together(
     click.option("--every", default="6h", show_default=True, metavar="STEP", help="Step between outputs."),
     click.option("--engine", default="auto", show_default=True, help="auto, native, numpy or reference (slow)."),
     click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
-    click.option("--model", default="model1", show_default=True, help="Parameter set."),
+    click.option("--model", default="model2", show_default=True, help="Parameter set."),
 )
 asking = together(
     click.option(
