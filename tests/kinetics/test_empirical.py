@@ -61,6 +61,38 @@ def test_it_answers_every_output_of_the_other_model():
     np.testing.assert_allclose(made.outputs["nk_chimerism"], chimerism)
 
 
+def test_a_set_of_ones_own_may_extend_one_that_ships(tmp_path):
+    # Peak on day 2 at 3 cells/uL per 1e6 cells/kg, without spread: 30 after 1e7 cells/kg.
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "title: my product\nextends: empirical\nparameters:\n  e_cmax: {value: 3, cv: 0}\n  e_tmax: {value: 2, cv: 0}\n"
+        "presets: {}\nsources: {}\n"
+    )
+    made = simulate(
+        protocol("nkaml").change("cells.dose", "1e7 cells/kg").change("cells.over", "0 min"),
+        n=3,
+        settings=Settings(days=10, every_d=1, model=str(own)),
+    ).simulation
+    np.testing.assert_allclose(made.outputs["donor_nk"][:, np.searchsorted(made.times_d, 2)], 30, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("title: x\nextends: nothing\n", "NK653"),
+        ("title: x\nextends: model1\nparameters: {pmxx: {value: 1}}\n", "parameter pmxx: key 'unit' is missing"),
+        (
+            "title: x\nextends: model1\nextinction: {below: 0.5, basis: assumed, why: x}\n",
+            "not between 1 and a million",
+        ),
+    ],
+)
+def test_a_faulty_set_of_ones_own_is_refused(tmp_path, text, words):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InvalidInput, match=words):
+        simulate(protocol("nkaml"), n=1, settings=Settings(days=1, model=str(tmp_path / "mine.yaml")))
+
+
 def test_a_peak_at_once_is_refused():
     from nksim.kinetics import empirical, engine
     from nksim.kinetics.events import Covariates, EventTable
