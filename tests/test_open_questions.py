@@ -74,6 +74,7 @@ def test_open_facts_are_those_that_the_file_does_not_state():
     assert {"cells.dose", "il2.days", "il2.at", "cy.over"} <= names
     assert not names & {"cells.days", "cy.dose", "flu.dose", "il2.dose"}
     assert ("cells.route", "does not enter the model") in idle
+    assert dict(idle)["body.weight"].startswith("not tried")
 
 
 def test_a_metric_that_nothing_open_moves_has_no_sensitivity():
@@ -89,7 +90,9 @@ def test_per_kg_per_m2_and_flat_cells_over_age_are_what_body_size_makes_them():
     over = span("age=3..75")
     parts = [Bodies(age=f"{a} y").population(5, 1, (a, a)) for a in over.values]
     choices = [(d, base.change("cells.dose", d).choice()) for d in doses]
-    per_kg, per_m2, flat = sweep(choices, parts, over, "cells_total", seed=1, settings=Settings(days=2, every_d=0.5))
+    per_kg, per_m2, flat = sweep(
+        choices, parts, over, "cells_total", seed=1, settings=Settings(days=2, every_d=0.5), ages=(0.7, 21.0)
+    )
     for i, part in enumerate(parts):
         np.testing.assert_allclose(per_kg.values[i].values, 1e7 * part.weight_kg, rtol=1e-9)
         bsa = np.sqrt(part.weight_kg * part.height_cm / 3600)  # Mosteller 1987

@@ -14,6 +14,7 @@ from nksim.infusions import per_infusion
 from nksim.inquiry import Inquiry
 from nksim.metrics import Values
 from nksim.output import inquiries
+from nksim.output.answers import Answer
 from nksim.output.markup import shown, table_html
 from nksim.output.numbers import WIDTH, number
 from nksim.output.provenance import Provenance
@@ -74,8 +75,8 @@ def metrics_table(
     s = simulation
     head = f"{s.choice.protocol.title} ({s.choice.protocol.registration})\n{who(s)}"
     body = table(METRIC_COLUMNS, metric_rows(metrics), right=frozenset({1, 2, 3, 5}))
-    more = inquiries.sections([s], inquiry or Inquiry(), [""])
-    parts = [head, body, *cutoffs_read([metrics], [""]), *_infusions(s), *more, reading([s]), resting([s])]
+    more = map(str, inquiries.answers([s], inquiry or Inquiry(), [""]))
+    parts = [head, body, *map(str, cutoffs_read([metrics], [""])), *_infusions(s), *more, reading([s]), resting([s])]
     return "\n\n".join([*parts, provenance.line()]) + "\n"
 
 
@@ -96,15 +97,15 @@ def metrics_html(simulation: Simulation, metrics: dict[str, Values], provenance:
     return shown(who(simulation), body, f"{reading([simulation])} {provenance.line()}")
 
 
-def cutoffs_read(metrics: Sequence[dict[str, Values]], names: Sequence[str]) -> list[str]:
+def cutoffs_read(metrics: Sequence[dict[str, Values]], names: Sequence[str]) -> list[Answer]:
     """For each metric with published cut-offs, the fraction of patients on the far side of each."""
     rows = []
     for cut in (c for metric in metrics[0] for c in cutoffs(metric)):
         wanted = goal(f"{cut.metric} {cut.sign} {cut.value:g}")
         shares = [f"{attained(wanted, found[cut.metric]).probability:.1%}" for found in metrics]
-        rows.append([f"{cut.metric} {cut.sign} {cut.value:g} {cut.unit}", *shares, f"{cut.source}, {cut.population}"])
-    header = ["published cut-off reached by", *(names if len(names) > 1 else ["patients"]), "source"]
-    return [table(header, rows, right=frozenset(range(1, len(names) + 1)))] if rows else []
+        rows.append((f"{cut.metric} {cut.sign} {cut.value:g} {cut.unit}", *shares, f"{cut.source}, {cut.population}"))
+    header = ("published cut-off reached by", *(names if len(names) > 1 else ["patients"]), "source")
+    return [Answer(header, tuple(rows), 1, words=1)] if rows else []
 
 
 def _infusions(s: Simulation) -> list[str]:
