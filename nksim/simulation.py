@@ -156,7 +156,8 @@ class Simulation:
         if self.settings.timing == "sampled":
             found.append(
                 f"doses depart from their plan within the windows and delays of the file, in {TIMINGS} timings "
-                "that the patients share; marks and visits are those planned"
+                "that the patients share and that are the same under every regimen for a line of the same name; marks "
+                "and visits are those planned"
             )
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"

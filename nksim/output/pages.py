@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nksim import __version__
@@ -19,7 +19,15 @@ from nksim.output.answers import Answer
 from nksim.output.charts.style import letters
 from nksim.output.protocols import in_full, open_questions
 from nksim.output.provenance import Provenance
-from nksim.output.simulations import METRIC_COLUMNS, cutoffs_read, metric_rows, reading, resting, who
+from nksim.output.simulations import (
+    METRIC_COLUMNS,
+    cutoffs_read,
+    infusions_read,
+    metric_rows,
+    reading,
+    resting,
+    who,
+)
 from nksim.schedule_difference import schedule_differences
 from nksim.simulation import Simulation
 
@@ -161,6 +169,9 @@ def _numbers(r: Results) -> Iterator[Block]:
         for sentence in comparisons.missing(r.metrics, names):
             yield Text(sentence)
         yield Figure("Ratios to the first regimen", charts.forest(r.comparison, r.provenance))
+    for s in r.simulations:
+        for answer in infusions_read(s):
+            yield from _answered(replace(answer, before=f"Each infusion of {s.label}, median patient:"))
     if "f_ara_a_auc" in r.metrics[0]:
         for answer in cutoffs_read(r.metrics, names):
             yield from _answered(answer)

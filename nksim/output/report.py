@@ -14,6 +14,8 @@ from nksim.output.pages import Block, Figure, Page, Table, Text, notes_of
 
 # Nothing may be loaded from anywhere; the chart library compiles its expressions, which needs `unsafe-eval`.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
+# Tables of more columns are printed on a page that lies across.
+_MOST_UPRIGHT = 9
 
 
 def as_html(page: Page) -> str:
@@ -44,7 +46,7 @@ def _block(block: Block) -> str:
         return f"<pre>{text}</pre>" if block.kept else f"<p>{text}</p>"
     if isinstance(block, Table):
         made = table_html(block.header, block.rows, numbers=block.numbers, words=block.words)
-        return f'<div class="scroll">{made}</div>'
+        return f'<div class="scroll{" wide" if len(block.header) > _MOST_UPRIGHT else ""}">{made}</div>'
     return _figure(block)
 
 
@@ -56,8 +58,10 @@ def _figure(figure: Figure) -> str:
     more = f"<details><summary>what it rests on</summary>{'<br>'.join(rest)}</details>" if rest else ""
     # `</` would end the script element in the middle of the data.
     data = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    kind = ' class="curve"' if "vconcat" in spec else ""
     return (
-        f'<figure><figcaption>{html.escape(figure.title)}</figcaption><div class="why">{first}{more}</div>'
+        f"<figure{kind}><figcaption>{html.escape(figure.title)}</figcaption>"
+        f'<div class="why">{first}{more}</div>'
         f'<div class="chart" role="img" aria-label="{html.escape(figure.title)}"></div>'
         f'<script type="application/json">{data}</script></figure>'
     )

@@ -76,7 +76,15 @@ def metrics_table(
     head = f"{s.choice.protocol.title} ({s.choice.protocol.registration})\n{who(s)}"
     body = table(METRIC_COLUMNS, metric_rows(metrics), right=frozenset({1, 2, 3, 5}))
     more = map(str, inquiries.answers([s], inquiry or Inquiry(), [""]))
-    parts = [head, body, *map(str, cutoffs_read([metrics], [""])), *_infusions(s), *more, reading([s]), resting([s])]
+    parts = [
+        head,
+        body,
+        *map(str, cutoffs_read([metrics], [""])),
+        *map(str, infusions_read(s)),
+        *more,
+        reading([s]),
+        resting([s]),
+    ]
     return "\n\n".join([*parts, provenance.line()]) + "\n"
 
 
@@ -108,13 +116,13 @@ def cutoffs_read(metrics: Sequence[dict[str, Values]], names: Sequence[str]) -> 
     return [Answer(header, tuple(rows), 1, words=1)] if rows else []
 
 
-def _infusions(s: Simulation) -> list[str]:
+def infusions_read(s: Simulation) -> list[Answer]:
     """Each infusion's own numbers, where there are several."""
     found = per_infusion(s)
     if len(found) < 2:
         return []
-    rows = [[str(x.number), f"{x.day:g} to {x.until:g}", *(_middle(x.metrics[k]) for k in x.metrics)] for x in found]
-    header = [
+    rows = [(str(x.number), f"{x.day:g} to {x.until:g}", *(_middle(x.metrics[k]) for k in x.metrics)) for x in found]
+    header = (
         "infusion",
         "days",
         "peak, cells/µL",
@@ -122,8 +130,8 @@ def _infusions(s: Simulation) -> list[str]:
         "Tmax, d after",
         "AUC, cells·d/µL",
         "trough, cells/µL",
-    ]
-    return [table(header, rows, right=frozenset({2, 3, 4, 5, 6}))]
+    )
+    return [Answer(header, tuple(rows), 2)]
 
 
 def _middle(values: Values) -> str:
