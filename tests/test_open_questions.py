@@ -6,7 +6,9 @@ import pytest
 import nksim
 from nksim.contributions import contributions
 from nksim.errors import UsageError
+from nksim.growth import z_score
 from nksim.open_inputs import open_facts
+from nksim.population import fitting_ages
 from nksim.run import Bodies, simulate
 from nksim.sensitivity import _indices, sensitivity
 from nksim.simulation import Settings, age_range
@@ -98,6 +100,36 @@ def test_per_kg_per_m2_and_flat_cells_over_age_are_what_body_size_makes_them():
         bsa = np.sqrt(part.weight_kg * part.height_cm / 3600)  # Mosteller 1987
         np.testing.assert_allclose(per_m2.values[i].values, 3e8 * bsa, rtol=1e-9)
         np.testing.assert_allclose(flat.values[i].values, 5e8)
+
+
+def test_a_swept_weight_comes_with_ages_of_the_trials_at_which_it_is_no_rarity():
+    base = nksim.protocol("nkaml")
+    made = nksim.compare(
+        base,
+        base.change("cells.dose", "5e8 cells"),
+        n=20,
+        settings=SHORT,
+        metrics=["cells_total"],
+        sweep="weight=8..90",
+    )
+    first = made.inquiry.swept[0]
+    assert "0.7 to 21 years" in first.note
+    for weight, values in zip(first.span.values, first.values, strict=True):
+        np.testing.assert_allclose(values.values, 2.9e7 * float(f"{weight:g}"), rtol=1e-9)
+        low, high = fitting_ages(weight, (0.7, 21.0))
+        ends = np.array([low, high])
+        for male in (False, True):
+            z = z_score("weight_kg", age_y=ends, male=np.full(2, male), size=np.full(2, weight))
+            assert (np.abs(z) <= 2).all()
+
+
+def test_a_weight_that_hardly_anyone_has_is_refused_and_an_age_sweep_says_where_it_leaves_the_trials():
+    base = nksim.protocol("nkaml")
+    both = (base, base.change("cells.days", "0, 7"))
+    with pytest.raises(UsageError, match="hardly anyone"):
+        nksim.compare(*both, n=3, settings=SHORT, sweep="weight=10..300")
+    made = nksim.compare(*both, n=3, settings=SHORT, sweep="age=3..75")
+    assert "The trials admit 0.7 to 21 years: beyond" in str(made)
 
 
 @pytest.mark.parametrize("text", ["age=3", "age=75..3", "height=3..5", "age=a..b", "weight=0..3"])

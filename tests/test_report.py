@@ -97,6 +97,19 @@ def test_the_pdf_has_pages_with_text(pair):
         assert words in text
 
 
+def test_wide_tables_lie_across_under_a_header_on_every_page_and_no_letter_is_too_small_to_read(pair):
+    from pypdf import PdfReader
+
+    from nksim.output.report_pdf import _pieces
+
+    pages = PdfReader(io.BytesIO(as_pdf(pair.report()))).pages
+    across = [p for p in pages if p.mediabox.width > p.mediabox.height]
+    assert across
+    assert all("higher in" in p.extract_text() for p in across)
+    own = [p.svg for p in _pieces(pair.report()) if "<svg" not in p.svg]
+    assert min(float(size) for svg in own for size in re.findall(r'font-size="([\d.]+)"', svg)) >= 7.5
+
+
 def test_the_forest_shows_the_ratios_of_the_comparison(pair):
     spec = pair.forest().to_dict()
     shown = next(iter(layer["data"]["values"] for layer in spec["layer"] if len(layer["data"]["values"]) > 1))

@@ -110,7 +110,10 @@ def _table(table: Table) -> Iterator[_Piece]:
     made = grid(table.header, rows, table.right, _CELL, across)
     wide = made.total > across
     if wide:
-        made = grid(table.header, rows, table.right, _CELL, _room(wide=True)[0])
+        across = _room(wide=True)[0]
+        made = grid(table.header, rows, table.right, _CELL, across)
+        if made.total > across:
+            made = grid(table.header, rows, table.right, _CELL * across / made.total, across)
     head = made.row(table.header, bold=True)
     yield _Piece(head.svg, head.height, keep=True, wide=wide)
     for i, row in enumerate(rows):

@@ -100,7 +100,7 @@ class Grid:
 
 
 def grid(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int], size: float, room: float) -> Grid:
-    """Columns as wide as their widest cell; where that is too wide, the widest columns of text give way first."""
+    """Columns as wide as their widest cell; where that is too wide, columns of text give way, numbers never."""
     needs = [
         max(width_of(header[i], size, bold=True), *(width_of(r[i], size) for r in rows)) + 0.5
         for i in range(len(header))
@@ -115,10 +115,8 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[
     ]
     least = [max(found) + 0.5 for found in words]
     over = sum(needs) + _GAP * (len(needs) - 1) - room
-    for i in sorted(range(len(needs)), key=lambda i: (i in right, -needs[i])):
-        if over <= 0:
-            break
-        given = min(over, max(0.0, needs[i] - max(least[i], 0.2 * room if i not in right else 0.0)))
+    for i in sorted(set(range(len(needs))) - right, key=lambda i: -needs[i]):
+        given = min(max(over, 0.0), max(0.0, needs[i] - max(least[i], 0.2 * room)))
         needs[i] -= given
         over -= given
     return Grid(tuple(needs), size, right)
