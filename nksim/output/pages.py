@@ -28,7 +28,6 @@ from nksim.output.simulations import (
     resting,
     who,
 )
-from nksim.schedule_difference import schedule_differences
 from nksim.simulation import Simulation
 
 
@@ -136,8 +135,7 @@ def _words(r: Results) -> Iterator[Block]:
 def _schedules(r: Results) -> Iterator[Block]:
     first = r.simulations[0]
     for name, s in list(zip(letters(len(r.simulations)), r.simulations, strict=True))[1:]:
-        found = schedule_differences(first.choice, s.choice)
-        yield Text(f"A → {name}: {'; '.join(map(str, found)) or 'the same schedule'}.")
+        yield Text(f"A → {name}: {comparisons.differing(first, s)}.")
 
 
 # Drugs are drawn where some regimen gives them.
@@ -190,7 +188,8 @@ def _answered(a: Answer) -> Iterator[Block]:
 
 
 def _further(r: Results) -> Iterator[Block]:
-    for answer in inquiries.answers(r.simulations, r.inquiry, letters(len(r.simulations))):
+    names = letters(len(r.simulations)) if r.comparison else [""]
+    for answer in inquiries.answers(r.simulations, r.inquiry, names):
         yield from _answered(answer)
     labels = [s.label for s in r.simulations]
     for metric in dict.fromkeys(g.metric for g in r.inquiry.goals if g.metric != "f_ara_a_auc"):

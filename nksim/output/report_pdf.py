@@ -156,7 +156,10 @@ def _smaller(node: Any) -> Any:
         return [_smaller(x) for x in node]
     if not isinstance(node, dict):
         return node
-    parts = {"width": _NARROWER, "height": _LOWER}
+    rows = node.get("encoding", {})
+    # Rows with a name each have no height to spare.
+    named = rows.get("y", {}).get("type") == "nominal" and "yOffset" not in rows
+    parts = {"width": _NARROWER, "height": 1.0 if named else _LOWER}
     made = {k: v if k in ("data", "datasets") else _smaller(v) for k, v in node.items()}
     return made | {k: node[k] * part for k, part in parts.items() if isinstance(node.get(k), int | float)}
 
