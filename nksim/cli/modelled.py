@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nksim.cli import options
+from nksim.cli.assay import assay
 from nksim.errors import Misread, UsageError, shorten
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ _how = options.together(
     click.option("--every", default="6h", show_default=True, metavar="STEP", help="Step between outputs."),
     click.option("--engine", default="auto", show_default=True, help="auto, native, numpy or reference (slow)."),
     click.option("--model", default="model1", show_default=True, help="Parameter set."),
-    click.option("--lod", default="1 %", show_default=True, help="Limit of detection of the chimerism assay."),
-    click.option(
-        "--lineage", default="NK", show_default=True, help="Cells that the assay looks at: NK or lymphocytes."
-    ),
     click.option(
         "--timing",
         type=click.Choice(("planned", "sampled")),
@@ -48,7 +45,7 @@ _options = options.together(
     ),
 )
 _BODY = ("weight", "height", "age", "sex", "creatinine")
-_HOW = ("days", "every", "engine", "model", "lod", "lineage", "timing")
+_HOW = ("days", "every", "engine", "model", "timing", "assay")
 _PASSED = ("n", "seed", "workers", "goals", "observed", "sensitivity")
 outlets = options.together(
     click.option("--json", "as_json", is_flag=True, help="Metrics as JSON on stdout."),
@@ -74,25 +71,19 @@ def modelled(command: Callable[..., int]) -> Callable[..., int]:
         asked["settings"] = _settings(**{name: given.pop(name) for name in _HOW})
         return command(asked=asked | {"progress": options.progress("simulating")}, **given)
 
-    return _options(call)
+    return _options(assay(call))
 
 
-def _settings(days: float, every: str, engine: str, model: str, lod: str, lineage: str, timing: str) -> Settings:
-    """Settings from the options' text; raises `UsageError` NK640 or NK643 for a step or limit that is not one."""
+def _settings(days: float, every: str, engine: str, model: str, timing: str, assay: dict[str, Any]) -> Settings:
+    """Settings from the options' text; raises `UsageError` NK640 for a step that is not one."""
     from nksim.simulation import Settings
-    from nksim.units import duration, quantity
+    from nksim.units import duration
 
     try:
         step = float(duration(every).minutes) / 1440
     except (Misread, KeyError):
         raise UsageError("NK640", f"--every {shorten(every)} is not a step", help="write --every 6h") from None
-    try:
-        limit = quantity(lod)
-        if limit.unit != "%":
-            raise Misread("NK643", "not a percentage")
-    except Misread:
-        raise UsageError("NK643", f"--lod {shorten(lod)} is not a percentage", help='write --lod "1 %"') from None
-    return Settings(days, step, engine, model, float(limit.number) / 100, lineage, timing)
+    return Settings(days, step, engine, model, timing=timing, **assay)
 
 
 def free_paths(outputs: Sequence[str], chart: str | None, *, force: bool) -> list[Path]:
