@@ -153,7 +153,7 @@ def fitting_ages(
     No rarity: within `within_z` standard scores of the median, for girls and boys alike unless the sex is given.
 
     >>> [round(age, 1) for age in fitting_ages(20.0, (0.0, 75.0))]
-    [3.5, 9.4]
+    [3.8, 8.1]
     """
     age_y, fits = _fitting("weight_kg", weight_kg, *ages_y, sex, within_z)
     return (float(age_y[fits].min()), float(age_y[fits].max())) if fits.any() else None

@@ -9,6 +9,7 @@ import numpy as np
 
 from nksim.attainment import Goal
 from nksim.cutoffs import cutoffs
+from nksim.errors import UsageError
 from nksim.metrics import Values
 from nksim.output.charts.style import (
     HEIGHT,
@@ -35,25 +36,20 @@ def attainment(
     """Share of patients with at least x of a metric, for each regimen; for a goal with < or <= at most x.
 
     Where a rule crosses a curve it reads off the probability that the tables give. Regimens in which every patient
-    has the same value share one curve.
+    has the same value share one curve. Raises `UsageError` NK710 where no patient has a value or all say yes or no.
     """
     alt = library()
+    if values[0].unit == "yes" or not any(v.n for v in values):
+        raise UsageError(
+            "NK710", f"no chart of how many reach how much {values[0].id}", help="a goal of another metric"
+        )
     metric, unit = values[0].id, values[0].unit
     asked = [g for g in goals if g.metric == metric]
     fewer = bool(asked) and asked[0].sign.startswith("<")
     named = _distinct(values, labels)
     names = list(named)
-    found = np.concatenate([v.values[np.isfinite(v.values)] for v in named.values()])
     lines = _references(metric, asked)
-    ends = [float(x) for x in np.quantile(found, (0.005, 0.995))] if found.size else [0.0, 1.0]
-    low, high = min([*ends, *(x for x, _ in lines)]), max([*ends, *(x for x, _ in lines)])
-    log = bool(found.size) and float(found.min()) > 0 and low > 0 and high > 30 * low
-    margin = 0.03 * (high - low) or 0.5
-    scale = (
-        alt.Scale(type="log", domain=[low / 1.1, high * 1.1], nice=False)
-        if log
-        else alt.Scale(domain=[low - margin, high + margin], nice=False)
-    )
+    low, high, scale = _scale(alt, list(named.values()), [value for value, _ in lines])
     records = [r for name, v in named.items() for r in _steps(name, v, fewer=fewer)]
     colours, dashes = palette(names)
     shown = legend(alt, names, symbolSize=300, symbolType="stroke")
@@ -83,6 +79,17 @@ def attainment(
     return finished(alt, chart, f"How many reach how much: {metric}", [*notes, provenance.line()])
 
 
+def _scale(alt: Any, values: Sequence[Values], lines: Sequence[float]) -> tuple[float, float, Any]:
+    """Ends of what is shown, and the axis: logarithmic where the values are positive and far apart."""
+    found = np.concatenate([v.values[np.isfinite(v.values)] for v in values])
+    shown = [*(float(x) for x in np.quantile(found, (0.005, 0.995))), *lines]
+    low, high = min(shown), max(shown)
+    if found.min() > 0 and low > 0 and high > 30 * low:
+        return low, high, alt.Scale(type="log", domain=[low / 1.1, high * 1.1], nice=False)
+    margin = 0.03 * (high - low) or 0.5
+    return low, high, alt.Scale(domain=[low - margin, high + margin], nice=False)
+
+
 def _distinct(values: Sequence[Values], labels: Sequence[str]) -> dict[str, Values]:
     """Regimens by the name of their curve; those with the same values in every patient under one name."""
     groups: list[tuple[Values, list[str]]] = []
@@ -104,7 +111,7 @@ def _distinct(values: Sequence[Values], labels: Sequence[str]) -> dict[str, Valu
 
 def _references(metric: str, goals: Sequence[Goal]) -> list[tuple[float, str]]:
     published = [(c.value, f"{c.value:g}: {' '.join(c.source.split()[:2])}") for c in cutoffs(metric)]
-    return sorted([*published, *((g.value, f"{g.value:g}: your goal") for g in goals)])
+    return sorted([*published, *((g.value, f"{g.sign} {g.value:g}: your goal") for g in goals)])
 
 
 def _marks(count: int) -> list[str]:
