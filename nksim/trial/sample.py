@@ -59,7 +59,7 @@ def sample_trial(
     if isinstance(design, TiteBoin):
         outcomes, times = simulate_rolling(design, truth, pace, n=1, seed=seed, first=number - 1)
     else:
-        outcomes = simulate(design, truth, n=1, seed=seed, first=number - 1)
+        outcomes = simulate(design, truth, n=1, seed=seed, first=number - 1, lost=pace.lost)
         times = timeline(outcomes, pace, seed)
 
     def date(day: float) -> dt.date:
