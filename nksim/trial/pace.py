@@ -21,13 +21,14 @@ class Pace:
     """The user's assumptions about time; none has a default but those that mean nothing happens.
 
     `per_month` candidates come (a Poisson process while accrual is open); `screen_failure` of them do not enter;
-    `lead_d` passes from entry to the infusion, when `product_failure` of the products turn out unusable (made or thawed
-    in vain); `not_evaluable` of those infused leave, at a uniform time in the window, without a toxicity and are
-    replaced, unless `replace` is false. The window ends `window_d` after the dose it counts from, which is
-    `counted_from_d` days after the first infusion. `within_d` from the first patient of a cohort to the next (from each
-    to the next with `each`), `between_d` at least from the last infusion of a cohort to the first of the next. `late` of the toxicities come in
-    the second half of the window, evenly within each half. `start_weekday` counts from Monday, 0; with `weekends`
-    closed, infusions and decisions move to Monday; with a `site`, to its next open day.
+    `lead_d` passes from entry to the infusion, when `product_failure` of the products turn out unusable (made or
+    thawed in vain); `not_evaluable` of those infused leave, at a uniform time in the window, without a toxicity and
+    are replaced, unless `replace` is false. The window ends `window_d` after the dose it counts from, which is
+    `counted_from_d` days after the first infusion. `within_d` from the first patient of a cohort to the next (from
+    each to the next with `each`), `between_d` at least from the last infusion of a cohort to the first of the next.
+    `late` of the toxicities come in the second half of the window, evenly within each half. `start_weekday` counts
+    from Monday, 0; with `weekends` closed, infusions and decisions move to Monday; with a `site`, to its next open
+    day.
     """
 
     per_month: float

@@ -1,10 +1,10 @@
 """TITE-BOIN: BOIN for late toxicity, which decides while some patients are still under observation.
 
 Each pending outcome is replaced by its expected value (Yuan et al. 2018, doi 10.1158/1078-0432.CCR-18-0246): with s
-toxicities seen among n patients, c of them pending, and the standardised total follow-up STFT of the pending (the parts
-of the window that they have passed, summed), the rate is (s + q (c - STFT)) / n with q = p / (1 - p) and
-p = (s + target / 2) / (n - c + 1). One escalates where it is at most BOIN's lower boundary and s/n below the target,
-and de-escalates where it is at least the upper one and s/n not below the target. Accrual waits while more than half of a
+toxicities seen among n patients, c of them pending, and the standardised total follow-up STFT of the pending (the
+parts of the window that they have passed, summed), the rate is (s + q (c - STFT)) / n with q = p / (1 - p) and p = (s
++ target / 2) / (n - c + 1). One escalates where it is at most BOIN's lower boundary and s/n below the target, and de-
+escalates where it is at least the upper one and s/n not below the target. Accrual waits while more than half of a
 level's patients are pending, unless s/n alone is at or above the upper boundary: then one de-escalates at once.
 """
 
