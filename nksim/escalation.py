@@ -303,6 +303,7 @@ def _notes(request: Escalation) -> Iterator[str]:
         yield from _lost(pace)
         if asked.closed:
             yield f"closed: {', '.join(asked.closed)}; first cells and decisions move to the next open day"
+            yield from _unsettled(request)
         if request.studies[0].results[0].sample:
             yield ("in the sample trial whoever has a DLT or leaves gets no dose after that day: "
                    "what the plan still had is cancelled")  # fmt: skip
@@ -316,6 +317,18 @@ def _notes(request: Escalation) -> Iterator[str]:
     for found in request.exposures if request.has_truth else []:
         yield from found.assumptions if found else ()
         break
+
+
+def _unsettled(request: Escalation) -> Iterator[str]:
+    """Holidays that are not settled in the years of the sample trial, or in the first where there is none."""
+    site, opens = site_for(request.asked), opening(request.asked)
+    if site is None or opens is None:
+        return
+    sample = request.studies[0].results[0].sample
+    last = sample.ends.year if sample else opens.year
+    found = site.provisional(set(range(opens.year, last + 1)))
+    if found:
+        yield f"public holidays are provisional, swaps of working days not being published yet: {', '.join(found)}"
 
 
 def _lost(pace: Pace) -> Iterator[str]:

@@ -168,7 +168,7 @@ def exposures(found: Exposures) -> Grid:
         rows.append([str(i), level.dose, number(level.quantile(0.5)), number(level.quantile(0.05)),
                      number(level.quantile(0.95)), _percent(level.truth),
                      *("–" if g is None else _percent(g) for g in groups)])  # fmt: skip
-    return Grid(head, rows, frozenset({0, 2, 3, 4, 5, 6, 7}))
+    return Grid(head, rows, frozenset({2, 3, 4, 5, 6, 7}))
 
 
 def marked(found: Exposures) -> str:

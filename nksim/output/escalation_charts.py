@@ -42,8 +42,8 @@ def decisions(designs: Sequence[AnyDesign], most: int, provenance: Provenance) -
         letters = base.mark_text(fontSize=10).encode(text="letter:N")
         title = vega.TitleParams(_short(design.title), fontSize=12, anchor="start")
         cells = base.mark_rect(stroke="white").encode(color=colour) + letters
-        tall, wide = max(map(len, found.rows)), len({v["n"] for v in values})
-        panels.append(cells.properties(width=24 * wide, height=17 * tall, title=title))
+        tall = max(map(len, found.rows))
+        panels.append(cells.properties(width=vega.Step(24), height=17 * tall, title=title))
     legend = [" · ".join(f"{letter} {words}" for letter, words in MEANINGS.items())]
     if any(isinstance(design, ThreePlusThree) for design, _ in shown):
         legend.append("in 3+3: S three more patients, X too toxic, no further escalation")
@@ -79,7 +79,7 @@ def _states(vega: Any, design: Crm, most: int) -> Any:
     title = vega.TitleParams(_short(design.title), fontSize=12, anchor="start",
                              subtitle="DLTs/patients at each level after each cohort; coloured: the level given next",
                              subtitleFontSize=11, subtitleColor="#444444")  # fmt: skip
-    return (cells + written).properties(width=80 * len(order), height=15 * len(found), title=title)
+    return (cells + written).properties(width=vega.Step(70), height=15 * len(found), title=title)
 
 
 def characteristics(studies: Sequence[Study], provenance: Provenance) -> alt.VConcatChart:
@@ -241,9 +241,9 @@ def _label(study: Study, level: int) -> str:
     """A level on the axis with its dose and its truth below."""
     if level == 0:
         return "none"
-    dose = f"|{study.doses[level - 1]}" if study.doses else ""
-    whose = "by your link" if study.exposures else "true"
-    return f"level {level}{dose}|{whose} {100 * study.truth[level - 1]:.3g} %"
+    dose = f"|{study.doses[level - 1].replace(' ', '|')}" if study.doses else ""
+    whose = "by your link|" if study.exposures else "true "
+    return f"level {level}{dose}|{whose}{100 * study.truth[level - 1]:.3g} %"
 
 
 def _colours(count: int) -> list[str]:

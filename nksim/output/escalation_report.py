@@ -27,12 +27,13 @@ def report(
         ("Designs and their decisions", tuple(_decisions(designs, most, provenance))),
         *((("What they find and what it costs", tuple(_found(studies, provenance))),) if studies else ()),
         *((("How long it takes", tuple(_time(timed, provenance))),) if timed else ()),
-        ("Assumed", (_listed(notes),)),
-        ("Open questions", (_open(protocol),)),
+        ("Assumed", tuple(Text(note[0].upper() + note[1:] + ".") for note in notes)),
+        ("Open questions", tuple(_open(protocol))),
         ("Provenance", tuple(provenance_blocks(provenance))),
     )
     shown = tuple((heading, blocks) for heading, blocks in sections if blocks)
-    return Page(f"{protocol.title}: dose escalation", shown, provenance)
+    title = protocol.title if "escalation" in protocol.title else f"{protocol.title}, dose escalation"
+    return Page(title, shown, provenance)
 
 
 def _question(protocol: Protocol, studies: Sequence[Study], designs: Sequence[AnyDesign]) -> Iterator[Block]:
@@ -71,7 +72,7 @@ def _beside(p: float, target: float | None) -> str:
 def _decisions(designs: Sequence[AnyDesign], most: int, provenance: Provenance) -> Iterator[Block]:
     for design in designs:
         yield Figure(f"Decisions of {design.name}", charts.decisions([design], most, provenance))
-        yield Text(decision_tables.as_text([design], most).rstrip(), kept=True)
+        yield Text(decision_tables.beside_chart(design, most), kept=True)
 
 
 def _found(studies: Sequence[Study], provenance: Provenance) -> Iterator[Block]:
@@ -79,6 +80,7 @@ def _found(studies: Sequence[Study], provenance: Provenance) -> Iterator[Block]:
         if len(studies) > 1 and study.doses:
             yield Text(f"Levels {', '.join(study.doses)}:")
         yield _table(escalation.selection(study))
+        yield Text("Over the whole trial:")
         yield _table(escalation.summary(study))
     yield Figure("Operating characteristics", charts.characteristics(studies, provenance))
 
@@ -87,22 +89,19 @@ def _time(studies: Sequence[Study], provenance: Provenance) -> Iterator[Block]:
     for study in studies:
         yield _table(escalation.lengths(study))
         yield Figure("Length of the trial", charts.lengths(study, provenance))
-        for result in study.results:
+        for i, result in enumerate(study.results):
             if result.sample:
                 yield Figure(f"A sample trial by {result.design.name}", charts.gantt(study, result, provenance))
+            if result.sample and i == 0:
                 yield Text(escalation.sample_head(result.design.name, result.sample) + ".")
-                yield Table(
-                    escalation.SAMPLE_COLUMNS, tuple(map(tuple, escalation.sample_rows(result.sample, study))), 9
-                )
+                rows = escalation.sample_rows(result.sample, study)
+                yield Table(escalation.SAMPLE_COLUMNS, tuple(map(tuple, rows)), 9)
 
 
-def _listed(notes: Sequence[str]) -> Block:
-    return Table(("what the numbers rest on",), tuple((note,) for note in notes), 1)
-
-
-def _open(protocol: Protocol) -> Block:
-    found = [(path, ask) for path, ask in open_questions(protocol) if path.startswith(("escalation.", "dlt."))]
-    return Table(("what the registration leaves open", "question"), tuple(found), 2)
+def _open(protocol: Protocol) -> Iterator[Block]:
+    for path, ask in open_questions(protocol):
+        if path.startswith(("escalation.", "dlt.")):
+            yield Text(f"{path}: {ask}")
 
 
 def _table(grid: Grid) -> Table:
