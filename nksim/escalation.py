@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nksim.errors import Unanswered, UsageError, shorten
+from nksim.errors import InvalidInput, Place, Unanswered, UsageError, shorten
 from nksim.output import decision_tables, escalation, files
 from nksim.output.provenance import Provenance
 from nksim.population import virtual_population
@@ -50,6 +51,8 @@ class Escalation:
             )
         for path, text in self.settings:
             change(protocol, path, text)
+        for text in asked.levels:
+            _check_levels(protocol, text)
         levels = asked.levels or ("",)
         self.sets = [[*self.settings, *([("escalation.levels", text)] if text else [])] for text in levels]
         self.plans = [plan_of(protocol, arm=arm, answers=answers) for answers in self.sets]
@@ -125,7 +128,7 @@ class Escalation:
             first(asked.cohort, plan.cohort, 3),
             needed(first(asked.patients, plan.patients), "the number of patients", "--patients 30"),
             first(asked.early_stop, plan.enough), asked.extra_safe, asked.titrate, asked.bounded,
-            _numbers(asked.skeleton, "--skeleton", "--skeleton 0.1,0.2,0.3") if asked.skeleton else None)  # fmt: skip
+            _skeleton(asked))  # fmt: skip
 
     @property
     def target(self) -> float | None:
@@ -279,6 +282,17 @@ class Escalation:
                          tz=str(asked.tz), site=site_for(asked))  # fmt: skip
 
 
+def _check_levels(protocol: Protocol, text: str) -> None:
+    """Raises `InvalidInput` that names the option where a set of levels cannot be read."""
+    if protocol.escalation is None:
+        return
+    try:
+        change(protocol, "escalation.levels", text)
+    except InvalidInput as error:
+        place = Place(f"--levels {shorten(text)}")
+        raise InvalidInput([replace(fault, place=place) for fault in error.faults]) from None
+
+
 def _notes(request: Escalation) -> Iterator[str]:
     asked, plan, numbers = request.asked, request.plan, request.numbers
     if asked.truth is not None:
@@ -347,6 +361,11 @@ def _lost(pace: Pace) -> Iterator[str]:
 
 def _numbers(given: str | Sequence[float], what: str, example: str) -> tuple[float, ...]:
     return read_numbers(given, what, example) if isinstance(given, str) else tuple(float(x) for x in given)
+
+
+def _skeleton(asked: Asked) -> tuple[float, ...] | None:
+    given = asked.skeleton
+    return None if given is None else _numbers(given, "--skeleton", "--skeleton 0.1,0.2,0.3")
 
 
 def _table_size(size: int) -> int:

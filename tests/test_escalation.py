@@ -12,7 +12,7 @@ import pytest
 
 import nksim
 from nksim.cli import run
-from nksim.errors import UsageError
+from nksim.errors import InvalidInput, UsageError
 from nksim.schedule.closures import site_of
 
 TRUTH = [0.05, 0.15, 0.30]
@@ -201,6 +201,15 @@ def test_an_option_that_nothing_would_use_is_refused(wrong, mend):
 def test_3_plus_3_refuses_what_it_has_no_use_for(wrong):
     with pytest.raises(UsageError, match="NK814"):
         escalate("3+3", truth=TRUTH, **wrong)
+
+
+@pytest.mark.parametrize("levels", ["[6e6, 2e6] cells/kg", "[6e6, 2e6]", "[]"])
+def test_levels_that_cannot_be_are_refused_at_their_option(levels):
+    with pytest.raises(InvalidInput) as found:
+        escalate("boin", target=0.30, levels=levels)
+    fault = found.value.faults[0]
+    assert str(fault.place).startswith("--levels ")
+    assert fault.help
 
 
 def test_crm_has_a_chart_of_its_states(tmp_path):

@@ -140,4 +140,6 @@ def _stopped(calendar: Calendar, course: Course) -> Calendar:
     note = f"{course.outcome} on {course.until}: cancelled {gone}"
     doses = [i for i, r in enumerate(stays) if r.event.dose is not None]
     noted = replace(stays[doses[-1]], notes=(*stays[doses[-1]].notes, note))
-    return replace(calendar, rows=tuple(noted if i == doses[-1] else r for i, r in enumerate(stays)))
+    heads = tuple(f"{r.event.line} {r.event.occasion.number}/{r.event.occasion.count} " for r in cancelled)
+    findings = tuple(f for f in calendar.findings if not f.message.startswith(heads))
+    return replace(calendar, rows=tuple(noted if i == doses[-1] else r for i, r in enumerate(stays)), findings=findings)
