@@ -68,7 +68,7 @@ def compare(
     from nksim.run import compare as run
 
     paths = options.checked_outputs(outputs, SAVED_AS, force=force)
-    answers = _answers(protocols, settings)
+    answers = answers_of(protocols, settings)
     varied = _varied(protocols, axes)
     chosen = [
         variant
@@ -99,7 +99,7 @@ def compare(
     return warned(made.comparison.simulations, strict=strict, assume=assume)
 
 
-def _answers(protocols: tuple[str, ...], settings: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
+def answers_of(protocols: tuple[str, ...], settings: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
     """The --set answers of each protocol; one without an id goes to every protocol that has the line."""
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in protocols}
     for path, value in options.parsed_settings(settings):
