@@ -167,7 +167,10 @@ class Simulation:
                 "the NK donor gave the graft as well: chimerism cannot see these cells and is not shown; "
                 "the counts are the model's alone"
             )
-        found += [f"{name} is on the calendar but not modelled" for name in self.not_modelled]
+        found += [
+            f"{name} is on the calendar but not modelled: what it does to lymphocytes and cells is missing"
+            for name in self.not_modelled
+        ]
         if "il2" in self.events.target:
             found.append(
                 "the effect of interleukin-2 is small in this model and hangs on assumptions: do not rank "

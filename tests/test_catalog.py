@@ -3,6 +3,9 @@
 A fact that moves from one table to another here is a clinical change: go back to the source before changing a line.
 """
 
+import re
+from pathlib import Path
+
 import pytest
 
 from nksim.errors import UsageError
@@ -150,7 +153,7 @@ UNKNOWN = {
     "ft516": {"escalation.levels", "escalation.design"},
     "ft596": {"escalation.levels"},
     "cd33-carnk": {"flu.days", "cy.days"},
-    "fc21-nk": {"flu.dose", "flu.days", "arac.dose", "arac.over", "arac.days", "gcsf.dose", "gcsf.days"},
+    "fc21-nk": {"flu.dose", "flu.days", "arac.dose", "arac.days", "gcsf.dose", "gcsf.days"},
     "cb-nk-mm": {"escalation.design"},
     "nkae-aml": {"cells.days", "il2.days"},
 }
@@ -346,3 +349,13 @@ def test_no_printed_token_is_a_sentence_of_the_registration(name):
 def test_an_unknown_id_is_refused_with_the_nearest(text, word):
     with pytest.raises(UsageError, match=word):
         load(text)
+
+
+def test_the_readme_of_the_protocols_lists_each_with_its_registration_and_reading():
+    table = (Path(__file__).parents[1] / "protocols" / "README.md").read_text()
+    found = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", table, re.MULTILINE))
+    listed = {name: cells for name, cells in found.items() if name in catalog()}
+    assert set(listed) == set(catalog())
+    for name, cells in listed.items():
+        columns = cells.split(" | ")
+        assert (columns[0].replace(", ", " and "), columns[-1]) == (load(name).registration, load(name).reading)

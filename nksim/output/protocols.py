@@ -41,14 +41,13 @@ def listing(found: Sequence[Protocol]) -> str:
 def in_full(protocol: Protocol, arm_name: str | None) -> str:
     """Every line in words; assumed values are marked *, unknown ones ?."""
     _check_arm(protocol, arm_name)
-    low, high = protocol.population.age
-    ages = f"{low:g} to {high:g} years" if high < 120 else f"{low:g} years and older"
+    ages = f"{protocol.population.age}{_mark(protocol.population.ages)}"
     enrolment = f", {protocol.population.enrolment} patients" if protocol.population.enrolment else ""
     zero = protocol.numbering.zero
     day = "day 0" if zero.value else "day 1, without a day 0"
     parts = [
         f"{protocol.title}\n{protocol.registration} · {protocol.population.disease} · {ages}{enrolment}",
-        f"Day numbering: {protocol.numbering.anchor.text}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
+        f"Day numbering: {_anchor(protocol)}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
         f"Body size: {protocol.body.weight.chosen.value} weight{_mark(protocol.body.weight)}, "
         f"BSA by {protocol.body.bsa.text}{_mark(protocol.body.bsa)}, "
         f"BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
@@ -61,13 +60,26 @@ def in_full(protocol: Protocol, arm_name: str | None) -> str:
     if protocol.washout:
         parts.append("Before the first cells, without:\n" + "\n".join(f"  {_washout(w)}" for w in protocol.washout))
     if protocol.escalation:
-        parts.append("\n".join(_escalation(protocol.escalation)))
+        parts.append("\n".join(_folded(line) for line in _escalation(protocol.escalation)))
     if protocol.cohorts:
         parts.append(_cohorts(protocol.cohorts))
     if protocol.questions:
-        parts.append("Open:\n" + "\n".join(f"  {q.about}: {q.ask}" for q in protocol.questions))
+        parts.append("Open:\n" + "\n".join(_folded(f"  {q.about}: {q.ask}") for q in protocol.questions))
     parts.append("* assumed by the protocol file, not registered · ? unknown, to be set · see `nksim protocols gaps`")
     return in_words("\n\n".join(parts))
+
+
+def _anchor(protocol: Protocol) -> str:
+    """What the days count from: a dose of a line, or in its own words an assessment that stands for an event."""
+    anchor = protocol.numbering.anchor
+    events = {item.id: item.what for arm in protocol.arms.values() for item in arm.assess}
+    line = anchor.value.line if anchor.value else ""
+    return f"{events[line]} ({line})" if line in events else anchor.text
+
+
+def _folded(text: str) -> str:
+    """A long line that goes on with a deeper indent."""
+    return textwrap.fill(text, _WIDTH, subsequent_indent="    ", drop_whitespace=True, break_on_hyphens=False)
 
 
 def _arm(protocol: Protocol, name: str, arm: Arm) -> Iterator[str]:
@@ -102,7 +114,8 @@ def _escalation(plan: Escalation) -> Iterator[str]:
 def _line(protocol: Protocol, line: Administration) -> str:
     product = protocol.products.get(line.product)
     name = product.title if product and product.title else line.product
-    parts = [f"{line.id}: {name}, {_value(line.dose)}", f"{_value(line.route)}"]
+    choose = " (to be chosen)?" if unanswered(f"{line.id}.dose", line.dose) and line.dose.value else ""
+    parts = [f"{line.id}: {name}, {_value(line.dose)}{choose}", f"{_value(line.route)}"]
     if line.over is not None:
         parts.append(f"over {_value(line.over)}")
     parts.append(_value(line.timing))

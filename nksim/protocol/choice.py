@@ -77,10 +77,11 @@ class Choice:
                     help=f'answer with --set {path}="<number> {levels.text}", or set escalation.levels',
                 )
             elif isinstance(value, DoseChoice):
+                unit = value.low.unit + (f"/{value.low.per}" if value.low.per else "")
                 yield Fault(
                     "NK501",
                     f"{path} is a choice within {fact.text}: which dose is given?",
-                    help=f'answer with --set {path}="<number> {value.low.unit}"',
+                    help=f'answer with --set {path}="<number> {unit}"',
                 )
             elif chosen.basis == "unknown":
                 yield Fault(

@@ -141,6 +141,11 @@ def _whole_days(raw: Any) -> Duration:
     return found
 
 
+def _whole(raw: Any) -> int:
+    """A count; one that was read before stays as it is."""
+    return raw if isinstance(raw, int) else times.count(raw)
+
+
 def _year(raw: Any) -> int:
     if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
@@ -149,7 +154,7 @@ def _year(raw: Any) -> int:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Whole = Annotated[int, PlainValidator(times.count)]
+Whole = Annotated[int, PlainValidator(_whole)]
 TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
 RouteFact = Annotated[
     Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))

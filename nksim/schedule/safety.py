@@ -218,4 +218,7 @@ def _outside_population(schedule: Schedule) -> Iterator[Finding]:
     age = schedule.patient.age_y
     # Trials count age in completed years: someone of 18.9 years belongs to a trial of 0 to 18 years.
     if age is not None and not low <= age < high + 1:
-        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {low:g} to {high:g} years")
+        ages = f"{low:g} to {high:g} years"
+        if schedule.choice.protocol.population.ages.chosen.basis == "assumed":
+            ages += ", which the file assumes"
+        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {ages}")
