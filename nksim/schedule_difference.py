@@ -244,10 +244,10 @@ def _weakest(line: dict[str, _Words]) -> Basis:
 
 
 def _whole(line: dict[str, _Words]) -> str:
-    days = next(words for what, (words, _) in line.items() if what.startswith("days"))
+    what, days = next((what, words) for what, (words, _) in line.items() if what.startswith("days"))
     several = "," in days or " to " in days
     when = days if days[-1].isalpha() and days != "unknown" else f"{'days' if several else 'day'} {days}"
-    return f"{line['product'][0]} {line['dose'][0]} {line['route'][0]}, {when}"
+    return f"{line['product'][0]} {line['dose'][0]} {line['route'][0]}, {when}{what.removeprefix('days')}"
 
 
 def _given(choice: Choice, patient: Patient) -> Iterator[tuple[str, Given]]:

@@ -1,8 +1,11 @@
 """Protocols that count their days from something they do not dose, as a transplantation, and drugs given at odds with
 what was read. Days are worked out by hand from NCT01370213 and Shah 2017."""
 
+import json
+
 import pytest
 
+from nksim.cli import run
 from nksim.errors import InvalidInput
 from nksim.logistics import logistics
 from nksim.patient import Patient
@@ -91,6 +94,27 @@ def test_curves_and_metrics_count_from_the_first_cells():
     uses = {u.product: u for u in logistics(made.simulation).uses}
     assert (uses["lenalidomide"].amount, uses["melphalan"].amount) == (None, None)
     assert uses["cb-nk"].amount.median == pytest.approx(8e9)
+
+
+def test_a_level_is_for_the_protocols_that_dose_by_it(capsys):
+    args = [
+        "compare",
+        "cb-nk-mm",
+        "ft596",
+        "--level",
+        "2",
+        "--assume",
+        "-n",
+        "2",
+        "--days",
+        "3",
+        "--metric",
+        "cells_total",
+    ]
+    # 1e7 cells/kg at level 2 of Shah 2017 in 80 kg, 3e7 cells flat of Ghobadi 2025.
+    assert run([*args, "--json", "--weight", "80kg", "--height", "180cm", "--age", "50y"]) == 0
+    found = [r["metrics"]["cells_total"]["median"] for r in json.loads(capsys.readouterr().out)["regimens"]]
+    assert found == pytest.approx([8e8, 3e7])
 
 
 def test_irradiation_is_not_counted_as_cells():

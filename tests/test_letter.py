@@ -90,3 +90,19 @@ def test_questions_are_numbered_without_a_gap(name, capsys):
     numbers = re.findall(r"^ {1,2}(\d+)\. ", out, re.MULTILINE)
     assert [int(n) for n in numbers] == list(range(1, len(numbers) + 1))
     assert max(map(len, out.splitlines()[3:])) <= 110
+
+
+def test_what_a_user_has_answered_is_not_asked_again(capsys):
+    assert run(["protocols", "gaps", "jk500", "--set", "cells.dose=1e7 cells/kg"]) == 0
+    out = capsys.readouterr().out
+    assert "[cells.dose]" not in out
+    assert "[cells.days]" in out
+
+
+def test_the_letter_can_be_about_one_arm(capsys):
+    run(["protocols", "gaps", "ft516", "--arm", "bendamustine"])
+    out = capsys.readouterr().out
+    assert "benda.over" in out
+    assert "flu.over" not in out
+    assert run(["protocols", "gaps", "ft516", "--arm", "x"]) == 2
+    assert run(["protocols", "gaps", "nkg2d-carnk", "--level", "1"]) == 2

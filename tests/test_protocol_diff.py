@@ -51,7 +51,10 @@ def test_regimens_that_count_differently_are_compared_from_their_first_cells():
     lines = {(d.line, d.what): (d.first, d.other) for d in schedule_differences(shah, ft516)}
     assert lines["cells", "days from the first cells"] == ("0", "0, 7, 14")
     assert "days −2 to" not in str(lines)
-    assert lines["mel", "given"] == ("melphalan 200 mg/m² IV, day −2", None)  # day -7 with cells on day -5
+    assert lines["mel", "given"] == (
+        "melphalan 200 mg/m² IV, day −2 from the first cells",
+        None,
+    )  # day -7 with cells on day -5
 
 
 def test_doses_by_level_are_shown_as_levels_until_one_is_chosen(capsys):

@@ -145,7 +145,8 @@ def _arm(name: str, arm: str | None) -> str | None:
 
 
 def _level(name: str, level: int | None) -> int | None:
-    """The level for the protocols that escalate."""
+    """The level for the protocols that dose a line by it."""
     from nksim.protocol.catalog import load
+    from nksim.protocol.choice import by_level
 
-    return level if load(name).escalation is not None else None
+    return level if by_level(load(name)) else None

@@ -31,7 +31,7 @@ def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-choices = together(
+selection = together(
     click.option("--arm", metavar="NAME", help="The arm, where the protocol has several."),
     click.option("--level", type=int, metavar="N", help="The dose level, where the protocol escalates."),
     click.option(
@@ -41,6 +41,9 @@ choices = together(
         metavar="PATH=VALUE",
         help='Answer a fact, e.g. --set cells.dose="1e7 cells/kg". Repeatable.',
     ),
+)
+choices = together(
+    selection,
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
     click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
 )

@@ -61,24 +61,29 @@ def validate(files: tuple[str, ...]) -> int:
 @protocols.command()
 @click.argument("protocol")
 @click.option("--rank", metavar="METRIC", help="Order by how much each moves METRIC in the model (takes seconds).")
-@options.choices
-def gaps(
-    protocol: str, rank: str | None, arm: str | None, level: int | None, settings: tuple[str, ...], **_: bool
-) -> None:
+@options.selection
+def gaps(protocol: str, rank: str | None, arm: str | None, level: int | None, settings: tuple[str, ...]) -> None:
     """What is unknown or assumed, as a letter of questions to the sponsor.
+
+    What --set answers is not asked; --arm asks about one arm alone.
 
     With --rank the questions come in the order of what they move; unknown doses and days need an answer to start
     from: nksim protocols gaps jk500 --rank persistence_d --set cells.dose="1e7 cells/kg" --set cells.days="0, 7, 14"
     """
+    answers = options.parsed_settings(settings)
     if rank is None:
         from nksim.output.letter import letter
+        from nksim.protocol.choice import answered_protocol
 
-        click.echo(letter(_load(protocol)))
+        if level is not None:
+            raise UsageError(
+                "NK505", "a letter is about all dose levels", help="leave --level out, or add --rank METRIC"
+            )
+        click.echo(letter(answered_protocol(_load(protocol), arm=arm, settings=answers)))
         return
     from nksim.output.inquiries import ranked_questions
     from nksim.run import rank_gaps
 
-    answers = options.parsed_settings(settings)
     chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=True)
     click.echo(ranked_questions(rank_gaps(chosen, rank), _load(protocol)))
 
@@ -134,10 +139,11 @@ def new(new_id: str, origin: str | None, output: str | None) -> None:
 @protocols.command()
 @click.argument("first", metavar="A")
 @click.argument("other", metavar="B")
-@options.choices
+@options.selection
 @click.option("--other-arm", metavar="NAME", help="The arm of B, where it is not that of --arm.")
 @options.body
 @click.option("--json", "as_json", is_flag=True, help="Differences as JSON on stdout.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where they differ.")
 def diff(
     first: str,
     other: str,
@@ -145,9 +151,8 @@ def diff(
     other_arm: str | None,
     level: int | None,
     settings: tuple[str, ...],
-    assume: bool,
-    strict: bool,
     as_json: bool,
+    strict: bool,
     **measures: str | None,
 ) -> int:
     """Where two protocols differ: drug, dose, days, route, and what that means in mg and cells for a patient.

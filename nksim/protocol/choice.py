@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -189,6 +189,26 @@ def choose_arm(protocol: Protocol, *, arm: str | None = None, settings: tuple[tu
     if settings and (faults := [misread.at(where) for _, _, misread in inconsistencies(protocol)]):
         raise InvalidInput(faults)
     return Choice(protocol, arm or names[0], None, settings)
+
+
+def by_level(protocol: Protocol) -> bool:
+    """Whether any line is given at the dose of an escalation's level.
+
+    >>> from nksim.protocol.catalog import load
+    >>> by_level(load("cb-nk-mm")), by_level(load("ft596"))
+    (True, False)
+    """
+    return any(isinstance(x.dose.chosen.value, DoseByLevel) for arm in protocol.arms.values() for x in arm.lines)
+
+
+def answered_protocol(
+    protocol: Protocol, *, arm: str | None = None, settings: Sequence[tuple[str, str]] = ()
+) -> Protocol:
+    """The protocol with some facts answered and, where one is named, one arm alone; raises as `choose` does."""
+    name = named_arm(protocol, arm)
+    for path, text in settings:
+        protocol = change(protocol, path, text)
+    return protocol.model_copy(update={"arms": {name: protocol.arms[name]}}) if name else protocol
 
 
 def named_arm(protocol: Protocol, arm: str | None) -> str | None:
