@@ -53,3 +53,12 @@ def test_the_command_prints_entries_and_nothing_else(capsys):
     out, err = capsys.readouterr()
     assert err == ""
     assert len(parse_string(out, "bibtex").entries) == 4
+
+
+def test_a_file_without_a_number_or_a_source_says_so(tmp_path, capsys):
+    path = str(tmp_path / "mine.yaml")
+    run(["protocols", "new", "mine", "-o", path])
+    capsys.readouterr()
+    assert run(["protocols", "cite", path, "--bibtex"]) == 0
+    out, err = capsys.readouterr()
+    assert (out, "names no registry number" in err) == ("", True)

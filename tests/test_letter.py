@@ -1,6 +1,7 @@
 """`nksim protocols gaps`: the letter of questions. What must be asked comes from the registrations and papers named."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,10 @@ def test_the_letter_can_be_about_one_arm(capsys):
     assert "flu.over" not in out
     assert run(["protocols", "gaps", "ft516", "--arm", "x"]) == 2
     assert run(["protocols", "gaps", "nkg2d-carnk", "--level", "1"]) == 2
+
+
+def test_every_rule_that_a_file_can_hold_has_its_question():
+    text = letter(load(str(Path(__file__).parent / "everything" / "everything.yaml")))
+    items = re.split(r"(?m)^ {1,2}\d+\. ", text)[1:]
+    assert "[haplo-nk.release]" in text
+    assert all("Why it matters:" in item or "Meanwhile:" not in item for item in items)

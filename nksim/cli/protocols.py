@@ -107,7 +107,10 @@ def cite(protocol: str, as_bibtex: bool) -> None:
     if as_bibtex:
         from nksim.output.bibtex import bibtex
 
-        click.echo(bibtex(_load(protocol)), nl=False)
+        entries = bibtex(_load(protocol))
+        click.echo(entries, nl=False)
+        if not entries:
+            options.talk(f"{protocol} names no registry number and no source")
         return
     from nksim.output.protocols import citations
 

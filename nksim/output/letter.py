@@ -106,7 +106,11 @@ def _without(path: str) -> str:
 
 def _stops(protocol: Protocol, path: str) -> bool:
     head, field = _bare(path).split(".", 1)
-    return head in ("numbering", "body") or (head in _lines(protocol) and field in ("dose", *_TIMINGS))
+    return (
+        head in ("numbering", "body")
+        or field == "starts"
+        or (head in _lines(protocol) and field in ("dose", *_TIMINGS))
+    )
 
 
 def _assumed(protocol: Protocol, found: list[tuple[str, Fact[Any]]]) -> Iterator[_Point]:
@@ -202,13 +206,17 @@ def _matters(protocol: Protocol, paths: list[str]) -> str | None:
     lines = _lines(protocol)
     if head in lines:
         names = _named(dict.fromkeys(_product(protocol, lines[p.split(".")[0]]) for p in paths))
-        return _LINE.get(field, "{} on the calendar is as given here").format(names) + "."
+        return _LINE.get(field, "what is given of {}, and when, depends on it").format(names) + "."
     if head == "body":
         return _body(field, protocol)
     items = _items(protocol)
     if head in items:
         names = _named(dict.fromkeys(_called(items[p.split(".")[0]]) for p in paths))
         return f"the calendar's dates of {names} follow from it."
+    if head in protocol.products:
+        return f"what is drawn and given of {head} depends on it."
+    if field == "starts":
+        return f"every date of {head} follows from it."
     return {
         "numbering.anchor": "every date on the calendar counts from it.",
         "numbering.zero": "with a day 0 all that comes before day 1 lies a day further from it than without one.",
