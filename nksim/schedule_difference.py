@@ -61,6 +61,7 @@ class Given:
         return sum(self.amounts, Decimal(0)) if self.doses is not None and len(self.amounts) == self.doses else None
 
 
+_NO_TIME = "no time given"
 Pairs = tuple[tuple[str, Given | None, Given | None], ...]
 _Words = tuple[str, Basis]
 
@@ -68,7 +69,7 @@ _Words = tuple[str, Basis]
 def schedule_differences(first: Choice, other: Choice) -> tuple[LineDifference, ...]:
     """Differences of two choices; lines are the same where they give the same product or cells for cells.
 
-    What is not known is said to be so, and differs from what is. Days are the protocols' own where both count alike,
+    What is not known is said to be so: it differs from what is, and in two protocols from itself. Days are the protocols' own where both count alike,
     else days from the first cells.
 
     >>> from nksim.protocol.catalog import load
@@ -80,6 +81,7 @@ def schedule_differences(first: Choice, other: Choice) -> tuple[LineDifference, 
     days = [_Days(first), _Days(other)]
     alike = days[0].counting == days[1].counting or None in (days[0].origin, days[1].origin)
     left, right = (_described(d, own=alike) for d in days)
+    two = first.protocol.id != other.protocol.id
     found: list[LineDifference] = []
     for key, (line, mine) in left.items():
         if key not in right:
@@ -89,7 +91,7 @@ def schedule_differences(first: Choice, other: Choice) -> tuple[LineDifference, 
         found += [
             LineDifference(line, what, words, theirs[what][0], basis, theirs[what][1])
             for what, (words, basis) in mine.items()
-            if words != theirs[what][0]
+            if words != theirs[what][0] or (two and basis == theirs[what][1] == "unknown")
         ]
     found += [
         LineDifference(line, "given", None, _whole(x), None, _weakest(x))
@@ -162,11 +164,10 @@ class _Days:
         return self.zero, self.origin
 
     def words(self, line: Administration, *, own: bool) -> str:
-        """The days of a line in order; a time that hangs on an open one is left in the file's words."""
+        """The days of a line in order."""
         found = self.occasions.get(line.id)
         if found is None:
-            fact = line.timing.chosen
-            return "unknown" if fact.value is None else str(fact.value)
+            return "unknown"
         numbers = [protocol_day(o.start.day, self.zero) if own else o.start.day - (self.origin or 0) for o in found]
         run = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         listed = f"{numbers[0]} to {numbers[-1]}" if run else ", ".join(map(str, numbers))
@@ -226,9 +227,20 @@ def _words(days: _Days, line: Administration, *, own: bool) -> dict[str, _Words]
         "product": (line.product, "stated"),
         "dose": (_dose_words(days.choice, dose), dose.basis),
         ("days" if own else "days from the first cells"): (days.words(line, own=own), held),
+        "time": _time_words(line),
         "route": (line.route.chosen.text, line.route.chosen.basis),
         "over": (over.text, over.basis) if over is not None else ("no duration", "stated"),
     }
+
+
+def _time_words(line: Administration) -> _Words:
+    """The time of day, or the dose of another line that this one is timed by."""
+    value: Any = line.timing.chosen.value
+    if isinstance(value, Recurrence) and value.first is not None:
+        return f"the first {value.first}", line.timing.chosen.basis
+    if isinstance(value, Relation):
+        return str(value), line.timing.chosen.basis
+    return (line.at.chosen.text, line.at.chosen.basis) if line.at else (_NO_TIME, "stated")
 
 
 def _dose_words(choice: Choice, dose: Fact[Any]) -> str:
@@ -245,9 +257,10 @@ def _weakest(line: dict[str, _Words]) -> Basis:
 
 def _whole(line: dict[str, _Words]) -> str:
     what, days = next((what, words) for what, (words, _) in line.items() if what.startswith("days"))
-    several = "," in days or " to " in days
-    when = days if days[-1].isalpha() and days != "unknown" else f"{'days' if several else 'day'} {days}"
-    return f"{line['product'][0]} {line['dose'][0]} {line['route'][0]}, {when}{what.removeprefix('days')}"
+    several = "," in days or " to " in days or days == "unknown"
+    when = f"{'days' if several else 'day'} {days}{what.removeprefix('days')}"
+    time = f", {line['time'][0]}" if line["time"][0] != _NO_TIME else ""
+    return f"{line['product'][0]} {line['dose'][0]} {line['route'][0]}, {when}{time}"
 
 
 def _given(choice: Choice, patient: Patient) -> Iterator[tuple[str, Given]]:

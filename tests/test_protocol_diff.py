@@ -57,6 +57,19 @@ def test_regimens_that_count_differently_are_compared_from_their_first_cells():
     )  # day -7 with cells on day -5
 
 
+# NCT05519384 gives IL-2 0.5 to 1 h before each infusion, Bachanova 2014 from 4 h after it.
+def test_a_time_on_the_same_day_is_a_difference():
+    jk500 = choose(load("jk500"), settings=(("cells.dose", "1e7 cells/kg"), ("cells.days", "0")))
+    umn = choose(load("umn-haplo-nk"), arm="cohort1", settings=(("il2.days", "0"),))
+    after = choose(load("umn-haplo-nk"), arm="cohort1")
+    first, other = (
+        {(d.line, d.what): (d.first, d.other) for d in schedule_differences(jk500, x)} for x in (umn, after)
+    )
+    assert ("il2", "days") not in first
+    assert first["il2", "time"] == ("30 to 60 min before the start of each cells", "no time given")
+    assert other["il2", "time"][1] == "the first 4 h after the end of first cells"
+
+
 def test_doses_by_level_are_shown_as_levels_until_one_is_chosen(capsys):
     text = said(capsys, "cb-nk-mm", "cndo109", "--weight", "80kg", "--height", "175cm")[0]
     assert "by level, [5e6, 1e7, 5e7, 1e8] cells/kg" in text
@@ -148,3 +161,9 @@ def test_what_cannot_be_compared_is_a_wrong_call(args, word, capsys):
 
 def test_a_dose_that_needs_a_height_asks_for_it(capsys):
     assert "NK405" in said(capsys, "nkaml", "nkaml-2", "--weight", "25kg", code=1)[1]
+
+
+def test_two_unknowns_are_not_the_same():
+    found = schedule_differences(choose_arm(load("jk500")), choose_arm(load("nkae-aml")))
+    days = next(d for d in found if (d.line, d.what) == ("cells", "days"))
+    assert (days.first, days.other, days.first_basis, days.other_basis) == ("unknown", "unknown", "unknown", "unknown")

@@ -55,7 +55,7 @@ def as_text(found: Sequence[Difference], provenance: Provenance) -> str:
     """Every pair as a table of differences and, for a patient, a table of amounts."""
     parts = [_one(d) for d in found]
     marks = "* assumed by the file · ? unknown · see `nksim protocols why`"
-    return in_words("\n\n\n".join(parts)) + f"\n\n{marks}\n{provenance.line()}\n"
+    return "\n\n\n".join(parts) + f"\n\n{marks}\n{provenance.line()}\n"
 
 
 def _one(d: Difference) -> str:
@@ -78,7 +78,7 @@ def _name(choice: Choice) -> str:
 def _cell(words: str | None, basis: Basis | None) -> str:
     if words is None:
         return "no such line"
-    return words + (_MARKS.get(basis, "") if basis else "")
+    return in_words(words) + (_MARKS.get(basis, "") if basis else "")
 
 
 def _folded(header: list[str], rows: list[list[str]]) -> str:
