@@ -69,8 +69,8 @@ _Words = tuple[str, Basis]
 def schedule_differences(first: Choice, other: Choice) -> tuple[LineDifference, ...]:
     """Differences of two choices; lines are the same where they give the same product or cells for cells.
 
-    What is not known is said to be so: it differs from what is, and in two protocols from itself. Days are the protocols' own where both count alike,
-    else days from the first cells.
+    What is not known is said to be so: it differs from what is, and in two protocols from itself. Days are the
+    protocols' own where both count alike, else days from the first cells.
 
     >>> from nksim.protocol.catalog import load
     >>> from nksim.protocol.choice import choose
@@ -222,11 +222,12 @@ def _described(days: _Days, *, own: bool) -> dict[str, tuple[str, dict[str, _Wor
 
 def _words(days: _Days, line: Administration, *, own: bool) -> dict[str, _Words]:
     dose, over = line.dose.chosen, line.over.chosen if line.over else None
-    held = weakest(line.timing, days.choice.protocol.numbering.zero) if not own else weakest(line.timing)
+    when = days.words(line, own=own)
+    held = weakest(line.timing) if own else weakest(line.timing, days.choice.protocol.numbering.zero)
     return {
         "product": (line.product, "stated"),
         "dose": (_dose_words(days.choice, dose), dose.basis),
-        ("days" if own else "days from the first cells"): (days.words(line, own=own), held),
+        ("days" if own else "days from the first cells"): (when, "unknown" if when == "unknown" else held),
         "time": _time_words(line),
         "route": (line.route.chosen.text, line.route.chosen.basis),
         "over": (over.text, over.basis) if over is not None else ("no duration", "stated"),
@@ -236,6 +237,8 @@ def _words(days: _Days, line: Administration, *, own: bool) -> dict[str, _Words]
 def _time_words(line: Administration) -> _Words:
     """The time of day, or the dose of another line that this one is timed by."""
     value: Any = line.timing.chosen.value
+    if value is None:
+        return "unknown", "unknown"
     if isinstance(value, Recurrence) and value.first is not None:
         return f"the first {value.first}", line.timing.chosen.basis
     if isinstance(value, Relation):
