@@ -27,8 +27,9 @@ from nksim.kinetics.parameters import ParameterSet, Uncertainty, load
 
 __all__ = ["Calibration", "Fitted", "Objective", "Prior", "calibrate", "plan"]
 
-# A step for slopes that is far above rounding, and one for curvatures that is a fair part of a deviation.
-_SLOPE, _CURVE = 1e-3, 0.05
+# A step for slopes that is far above rounding. That for curvatures, in deviations of the prior, is wide enough that the
+# few virtual patients who expand most do not decide it by themselves.
+_SLOPE, _CURVE = 1e-3, 0.3
 
 
 @dataclass(frozen=True)
