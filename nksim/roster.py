@@ -14,7 +14,7 @@ from nksim.errors import Fault, InvalidInput, NksimError, Place, UnreadableInput
 from nksim.patient import Patient
 from nksim.textfile import decoded
 
-COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "day0", "tz")
+COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "weighed", "day0", "tz")
 NEEDED = ("id", "weight_kg")
 MOST_PATIENTS = 100_000
 
@@ -40,8 +40,8 @@ class Roster:
 def read_roster(path: str | Path) -> Roster:
     """The patients of a CSV file (UTF-8, comma separated, a header line).
 
-    Columns: id and weight_kg are needed; sex, age_y or birth_date, height_cm, creatinine_umol_l, day0 and tz may be
-    there. Raises `UnreadableInput` NK100, or `InvalidInput` naming each row and column at fault.
+    Columns: id and weight_kg are needed; sex, age_y or birth_date, height_cm, creatinine_umol_l, weighed, day0 and tz
+    may be there. Raises `UnreadableInput` NK100, or `InvalidInput` naming each row and column at fault.
     """
     try:
         data = Path(path).read_bytes()
@@ -182,6 +182,7 @@ def _entry(row: dict[str, str], place: Place) -> Entry:
             age=age,
             sex=given["sex"],
             creatinine=given["creatinine_umol_l"],
+            weighed=given["weighed"],
             place=place,
         )
     except NksimError as error:

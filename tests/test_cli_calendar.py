@@ -117,10 +117,10 @@ def test_assumed_facts_need_assume(capfd):
     assert said(capfd, "calendar", "ink-aml", *CHILD[:4], *PLACED, "--assume")[0] == 0
 
 
-def test_a_finding_is_said_on_stderr_and_strict_makes_it_the_exit_code(capfd):
+def test_a_finding_stands_on_the_calendar_and_on_stderr_and_strict_makes_it_the_exit_code(capfd):
     few = ["calendar", "jk500", *CHILD, *PLACED, "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0"]
     code, out, err = said(capfd, *few)
-    assert (code, "warning[NK316]" in err, "NK316" in out) == (0, True, False)
+    assert (code, "warning[NK316]" in err, "check NK316: il2" in out) == (0, True, True)
     assert said(capfd, *few, "--strict")[0] == 1
 
 

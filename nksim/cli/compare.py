@@ -12,6 +12,7 @@ from nksim.errors import UsageError, shorten
 @click.command()
 @click.argument("protocols", metavar="PROTOCOL PROTOCOL...", nargs=-1, required=True)
 @options.choices
+@options.waive
 @options.running
 @options.body
 @options.asking
@@ -30,6 +31,7 @@ def compare(
     settings: tuple[str, ...],
     assume: bool,
     strict: bool,
+    waivers: tuple[str, ...],
     n: int,
     seed: int,
     days: float,
@@ -74,7 +76,12 @@ def compare(
         variant
         for name in protocols
         for variant in options.regimen(
-            name, arm=_arm(name, arm), level=_level(name, level), settings=answers[name], assume=assume
+            name,
+            arm=_arm(name, arm),
+            level=_level(name, level),
+            settings=answers[name],
+            assume=assume,
+            waivers=waivers,
         ).vary(*varied[name])
     ]
     made = run(
@@ -96,7 +103,7 @@ def compare(
         made.save(path, force=force)
         options.talk(f"wrote {path}")
     click.echo(made.json() if as_json else str(made), nl=False)
-    return warned(made.comparison.simulations, strict=strict, assume=assume)
+    return warned(made.comparison.simulations, made.provenance.waivers, strict=strict, assume=assume)
 
 
 def _answers(protocols: tuple[str, ...], settings: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nksim.dates import parse_date
 from nksim.errors import Misread, UsageError, shorten
-from nksim.schedule.calendar import parse_date
 from nksim.trial.pace import Pace
 from nksim.trial.plan import Plan, needed
 from nksim.units import duration, quantity

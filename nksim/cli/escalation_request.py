@@ -9,13 +9,13 @@ from typing import Any
 
 from nksim.cli import options
 from nksim.cli.escalation_pace import first, pace_of
+from nksim.dates import parse_date
 from nksim.errors import UsageError
 from nksim.output import decision_tables, escalation, files
 from nksim.output.provenance import Provenance
 from nksim.population import virtual_population
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import change
-from nksim.schedule.calendar import parse_date
 from nksim.simulation import OLDEST_DRAWN_Y, Settings
 from nksim.trial.designs import AnyDesign, Numbers, design
 from nksim.trial.exposure import Exposures, Link, exposures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from nksim.errors import NksimError, UsageError, shorten
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen
+    from nksim.schedule.safety import Finding
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
@@ -42,7 +43,7 @@ choices = together(
         help='Answer a fact, e.g. --set cells.dose="1e7 cells/kg". Repeatable.',
     ),
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
-    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
+    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything that is not waived."),
 )
 body = together(
     click.option("--weight", metavar="KG", help="Actual body weight, e.g. 20kg."),
@@ -50,6 +51,13 @@ body = together(
     click.option("--age", metavar="AGE", help="Age, e.g. 6y or 18mo."),
     click.option("--sex", metavar="F|M", help="F or M."),
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
+)
+waive = click.option(
+    "--waive",
+    "waivers",
+    multiple=True,
+    metavar="CODE=REASON",
+    help='Overrule a check, e.g. --waive NK312="agreed with the sponsor"; kept in every output. Repeatable.',
 )
 running = together(
     click.option("-n", type=click.IntRange(1, 10_000_000), default=200, show_default=True, help="Virtual patients."),
@@ -92,13 +100,20 @@ def command_line() -> str:
 
 
 def regimen(
-    name: str, *, arm: str | None, level: int | None, settings: Sequence[tuple[str, str]], assume: bool
+    name: str,
+    *,
+    arm: str | None,
+    level: int | None,
+    settings: Sequence[tuple[str, str]],
+    assume: bool,
+    waivers: Sequence[str] = (),
 ) -> Regimen:
     """The regimen that the common options describe."""
     from nksim.protocol.catalog import load
     from nksim.regimen import Regimen
+    from nksim.schedule.waivers import waivers as read
 
-    return Regimen(load(name), arm, level, tuple(settings), assume, command_line())
+    return Regimen(load(name), arm, level, tuple(settings), assume, command_line(), read(waivers))
 
 
 def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
@@ -145,6 +160,17 @@ def complain(error: NksimError) -> None:
         talk(fault)
     if len(error.faults) > MOST_FAULTS:
         talk(f"… and {len(error.faults) - MOST_FAULTS} more")
+
+
+def report(findings: Iterable[Finding], waivers: Sequence[tuple[str, str]], *, of: str = "") -> None:
+    """Says each finding once, and which waivers found nothing to waive."""
+    from nksim.schedule.waivers import idle
+
+    found = list(dict.fromkeys(findings))
+    for finding in found:
+        talk(f"{finding}{of}")
+    for code in idle(found, waivers):
+        talk(f"note: --waive {code} had nothing to waive")
 
 
 def progress(label: str) -> Callable[[int, int], None] | None:

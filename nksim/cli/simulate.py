@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("protocol", metavar="PROTOCOL")
 @options.choices
+@options.waive
 @options.running
 @options.body
 @options.asking
@@ -42,6 +43,7 @@ def simulate(
     settings: tuple[str, ...],
     assume: bool,
     strict: bool,
+    waivers: tuple[str, ...],
     n: int,
     seed: int,
     days: float,
@@ -78,7 +80,8 @@ def simulate(
     from nksim.run import simulate as run
 
     paths = options.checked_outputs(outputs, SAVED_AS, force=force)
-    chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
+    answers = options.parsed_settings(settings)
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=assume, waivers=waivers)
     with executor(cluster) as running:
         made = run(
             chosen,
@@ -98,7 +101,7 @@ def simulate(
         made.save(path, force=force)
         options.talk(f"wrote {path}")
     click.echo(made.json() if as_json else str(made), nl=False)
-    return warned([made.simulation], strict=strict, assume=assume)
+    return warned([made.simulation], made.provenance.waivers, strict=strict, assume=assume)
 
 
 @contextmanager
@@ -140,9 +143,8 @@ def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str
     return Settings(days, step, engine, model, float(limit.number) / 100, lineage)
 
 
-def warned(done: list[Simulation] | tuple[Simulation, ...], *, strict: bool, assume: bool) -> int:
+def warned(done: Sequence[Simulation], waivers: Sequence[tuple[str, str]], *, strict: bool, assume: bool) -> int:
     """Names assumed doses and days and every finding on stderr; the exit code of the run."""
-    found = False
     if done[0].settings.engine == "auto" and done[0].engine != "native":
         options.talk("note: the native engine was not built; the NumPy engine, which is slower, did the work")
     for s in done:
@@ -151,7 +153,8 @@ def warned(done: list[Simulation] | tuple[Simulation, ...], *, strict: bool, ass
             options.talk(
                 f"warning[NK502]: {s.choice.name}: doses or days are assumed by the file: {', '.join(assumed)}"
             )
-        for finding in s.findings:
-            found = True
-            options.talk(f"{finding} ({s.choice.name})")
+        options.report(s.findings, (), of=f" ({s.choice.name})")
+    findings = [f for s in done for f in s.findings]
+    options.report([], [(code, why) for code, why in waivers if code not in {f.code for f in findings}])
+    found = any(f.waived is None for f in findings)
     return 1 if strict and found else 0

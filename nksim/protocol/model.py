@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
 from nksim.errors import Misread, shorten
+from nksim.limits import limit
 from nksim.patient import BSA_FORMULAS
 from nksim.protocol import doses, supply, times
 from nksim.protocol.delays import Delay, delay
@@ -67,6 +68,18 @@ def _age_range(raw: Any) -> tuple[float, float]:
     if match and float(match[1]) < 120:
         return float(match[1]), 120.0
     raise Misread("NK214", f"{shorten(raw)} is not an age range", help="write 0-18 y, or >= 18 y")
+
+
+def _weight_range(raw: Any) -> tuple[float, float]:
+    text = normalise(_text(raw))
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:\.\.|-) ?(\d+(?:\.\d+)?) ?kg", text)
+    most = float(limit("weight").high)
+    if match and float(match[1]) < float(match[2]) <= most:
+        return float(match[1]), float(match[2])
+    match = re.fullmatch(r">= ?(\d+(?:\.\d+)?) ?kg", text)
+    if match and float(match[1]) < most:
+        return float(match[1]), most
+    raise Misread("NK214", f"{shorten(raw)} is not a range of weight", help="write 10-100 kg, or >= 10 kg")
 
 
 def _length(raw: Any) -> Duration:
@@ -189,6 +202,7 @@ class TrialPopulation(Record):
     """Who the trial is for."""
 
     age: Annotated[tuple[float, float], PlainValidator(_age_range)]
+    weight: Annotated[tuple[float, float], PlainValidator(_weight_range)] | None = None
     enrolment: Whole | None = None
     disease: Text
 
