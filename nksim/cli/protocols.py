@@ -102,6 +102,18 @@ def cite(protocol: str) -> None:
     click.echo(citations(_load(protocol)))
 
 
+@protocols.command()
+def schema() -> None:
+    """The format as JSON Schema, for completion in editors.
+
+    Shipped as protocol.schema.json beside the protocols; the first line of a file names it to the editor:
+    # yaml-language-server: $schema=protocol.schema.json
+    """
+    from nksim.protocol.schema import as_text
+
+    click.echo(as_text(), nl=False)
+
+
 def _load(name: str) -> Protocol:
     from nksim.protocol.catalog import load
 
