@@ -43,7 +43,8 @@ class Limit:
 class Check:
     """A safety check: what it finds, and whether that stops, holds or only warns.
 
-    A `stop` cannot be waived; a `hold` gives no calendar until it is waived with a reason.
+    A `stop` cannot be waived; a `hold` gives no calendar until it is waived with a reason. Checks `of_drugs` use the
+    limits of each drug (`drug_limits`).
     """
 
     code: str
@@ -51,6 +52,7 @@ class Check:
     what: str
     sources: tuple[LimitSource, ...]
     limits: tuple[Limit, ...]
+    of_drugs: bool
 
 
 def limit(name: str) -> Limit:
@@ -80,6 +82,7 @@ def checks() -> dict[str, Check]:
             held["what"],
             tuple(source(s) for s in held["sources"]),
             tuple(limit(name) for name in held.get("limits", ())),
+            held.get("of_drugs") == "yes",
         )
         for code, held in _content()["checks"].items()
     }

@@ -104,7 +104,7 @@ def test_a_missing_key_is_named(key):
 @pytest.mark.parametrize(
     ("old", "new", "code", "word"),
     [
-        ("format: 1", "format: 2", "NK202", "'1'"),
+        ("format: 1", "format: 2", "NK202", "write 1"),
         ("title:", "titel:", "NK202", "did you mean title?"),
         ("id: ref-regimen", "id: Ref Regimen", "NK202", "lower-case"),
         ("  a:\n", "  A:\n", "NK202", "'A' is not usable as a name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nksim.errors import NksimError, UsageError, shorten
+from nksim.errors import Fault, NksimError, UsageError, shorten
 
 if TYPE_CHECKING:
     from nksim.patient import Patient
@@ -160,6 +161,19 @@ def complain(error: NksimError) -> None:
         talk(fault)
     if len(error.faults) > MOST_FAULTS:
         talk(f"… and {len(error.faults) - MOST_FAULTS} more")
+
+
+def wants_json(args: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON on stdout, and so for its errors in the same form."""
+    pairs = zip(args, [*args[1:], ""], strict=True)
+    return any(a in ("--json", "--format=json") or (a, b) == ("--format", "json") for a, b in pairs)
+
+
+def complain_as_json(faults: Iterable[Fault], exit_code: int) -> None:
+    """Every fault as one JSON document on stderr."""
+    listed = [fault.as_dict() for fault in faults]
+    content = {"schema_version": 1, "kind": "error", "exit_code": exit_code, "faults": listed}
+    talk(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def report(findings: Iterable[Finding], waivers: Sequence[tuple[str, str]], *, of: str = "") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from nksim.errors import Misread, shorten
+from nksim.errors import Misread, shorten, suggestion
 
 T = TypeVar("T")
 Basis = Literal["stated", "derived", "assumed", "unknown"]
@@ -81,7 +81,10 @@ def _marked(parse: Callable[[Any], T], raw: dict[str, Any], basis: Basis) -> Fac
     faults: list[tuple[str | None, Misread]] = []
     for key in sorted(raw.keys() - MAY_HOLD[basis] - {basis}):
         other = f"a fact is {basis} or {key}, not both" if key in BASES else f"unknown key {shorten(key)} in a fact"
-        mend = "put text with a comma in quotes" if " " in key else f"keys here: {', '.join(sorted(MAY_HOLD[basis]))}"
+        keys = sorted(MAY_HOLD[basis])
+        mend = (
+            "put text with a comma in quotes" if " " in key else suggestion(key, keys, f"keys here: {', '.join(keys)}")
+        )
         faults.append((key, Misread("NK202", other, help=mend)))
     for key in sorted(MUST_HOLD.get(basis, set()) - raw.keys()):
         faults.append((basis, Misread("NK203", f"a fact that is {basis} needs {key}:", help=f"add {key}: …")))

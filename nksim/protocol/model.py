@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
-from nksim.errors import Misread, shorten
+from nksim.errors import Misread, shorten, suggestion
 from nksim.limits import limit
 from nksim.patient import BSA_FORMULAS
 from nksim.protocol import doses, supply, times
@@ -40,7 +40,7 @@ def _text(raw: Any) -> str:
 
 def _one_of(what: str, allowed: tuple[str, ...], raw: Any) -> str:
     if raw not in allowed:
-        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=f"write one of {', '.join(allowed)}")
+        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=suggestion(raw, allowed))
     return str(raw)
 
 
