@@ -250,7 +250,7 @@ def test_faults_of_every_kind_come_together():
     # One line more above everything from the second id on.
     assert faults_of(text) == [
         (3, "NK108"), (9, "NK202"), (11, "NK202"), (17, "NK212"), (18, "NK225"), (18, "NK105"),
-        (21, "NK202"), (21, "NK223"),
+        (21, "NK223"), (21, "NK202"),
     ]  # fmt: skip
 
 

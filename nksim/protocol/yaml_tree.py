@@ -71,8 +71,11 @@ def read_tree(data: bytes, file: str, *, salvage: bool = False) -> Tree:
         place = tree.mark(mark, mark) if mark else Place(file)
         tree.fault("NK103", f"not YAML: {error.problem or error.context}", place, "check indentation, quotes, brackets")
         builder.broken = True
-    except yaml.YAMLError as error:
-        tree.fault("NK103", f"not YAML: {shorten(error)}", Place(file), "write the file as UTF-8 text")
+    except yaml.reader.ReaderError as error:
+        before = (text[: error.position] + "?").splitlines()
+        line = tree.lines[len(before) - 1] if len(before) <= len(tree.lines) else ""
+        place = Place(file, len(before), len(before[-1]), 1, line)
+        tree.fault("NK103", f"not YAML: {shorten(text[error.position])} is a control character", place, "delete it")
         builder.broken = True
     if tree.faults and (builder.broken or not salvage):
         raise InvalidInput(tree.faults)
