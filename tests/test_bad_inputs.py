@@ -6,6 +6,7 @@ The files are a corpus of bad inputs in nksim's format; `manifest.csv` says what
 import csv
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,62 @@ def test_the_faults_of_a_patients_file_come_together(tmp_path, capsys):
     rows = [row.replace("25.0", "0"), row.replace("P001", "P002"), row.replace("P001", "P003").replace("128", "1.28")]
     (tmp_path / "p.csv").write_text("\n".join([header, *rows]) + "\n")
     _, _, err = said(capsys, tmp_path / "p.csv")
-    assert re.findall(r"p\.csv:(\d+): error\[(NK\d+)\]", err) == [("2", "NK402"), ("4", "NK402")]
+    assert re.findall(r"p\.csv:(\d+):\d+: error\[(NK\d+)\]", err) == [("2", "NK402"), ("4", "NK402")]
+
+
+def test_a_fault_of_a_patients_file_is_marked_in_its_cell(tmp_path, capsys):
+    (tmp_path / "p.csv").write_text(
+        'id,weight_kg,height_cm,sex\n患者1,25,128,F\n"患者2","0",1.28,male\n', encoding="utf-8"
+    )
+    _, _, err = said(capsys, tmp_path / "p.csv")
+    marked = re.findall(r"p\.csv:(\d+):(\d+): .*\n.*\n( +\|[ ^]+)\n", err)
+    # Column 7 is "0" with its quotes, 11 is 1.28, 16 is male; a Chinese character takes two columns on a terminal.
+    assert [(line, column, carets.count("^")) for line, column, carets in marked] == [
+        ("3", "7", 3), ("3", "11", 4), ("3", "16", 4)
+    ]  # fmt: skip
+    assert [carets.index("^") - carets.index("|") - 2 for _, _, carets in marked] == [8, 12, 17]
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ("title: 环磷酰胺\n".encode("gbk"), "may be GBK"),
+        ("title: caf\u00e9 R\n".encode("latin-1"), "byte 10 is not UTF-8\n"),
+        (b"%PDF-1.4", "the file is a PDF"),
+        (b"\x1f\x8b\x08", "the file is a gzip file"),
+        (b"# nothing\n# here\n", "the file is empty"),
+        (b"---\n", "the file is empty"),
+        (b"- a\n", "not a map"),
+    ],
+)
+def test_what_the_bytes_are_instead_is_said(data, word, tmp_path, capsys):
+    (tmp_path / "a.yaml").write_bytes(data)
+    code, _, err = said(capsys, tmp_path / "a.yaml")
+    assert (code, word in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "help"),
+    [
+        ("asia/shanghai", "did you mean Asia/Shanghai?"),
+        ("Shanghai", "did you mean Asia/Shanghai?"),
+        ("CST", "an IANA name"),
+    ],
+)
+def test_a_zone_is_offered_in_another_spelling_and_never_guessed(name, help, capsys):
+    assert (
+        run(["calendar", str(GOOD), "--weight", "25kg", "--height", "128cm", "--day0", "2027-03-01", "--tz", name]) == 2
+    )
+    assert help in capsys.readouterr().err
+
+
+def test_an_archive_that_would_write_elsewhere_is_refused_unopened(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "bundle.yaml", "w") as bundle:
+        bundle.writestr("../NKSIM_PWNED", "x")
+    code, _, err = said(capsys, tmp_path / "bundle.yaml")
+    assert (code, "an Excel or zip file" in err) == (1, True)
+    assert [p.name for p in tmp_path.iterdir()] == ["bundle.yaml"]
+    assert not (tmp_path.parent / "NKSIM_PWNED").exists()
 
 
 def test_dates_and_zones_of_all_rows_are_checked_together(tmp_path, capsys):
@@ -168,7 +224,7 @@ def test_dates_and_zones_of_all_rows_are_checked_together(tmp_path, capsys):
     (tmp_path / "p.csv").write_text("\n".join([header, *rows]) + "\n")
     code, _, err = said(capsys, tmp_path / "p.csv")
     assert code == 1
-    assert re.findall(r"p\.csv:(\d+): error\[(NK\d+)\]", err) == [("2", "NK407"), ("3", "NK406")]
+    assert re.findall(r"p\.csv:(\d+):\d+: error\[(NK\d+)\]", err) == [("2", "NK407"), ("3", "NK406")]
 
 
 def test_chinese_text_before_a_fault_keeps_the_caret_under_it():

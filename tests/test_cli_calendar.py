@@ -228,8 +228,8 @@ def test_every_patient_of_a_file_who_lacks_a_height_is_named_with_the_line(capfd
     code, out, err = said(capfd, "calendar", GOOD, "--patients", str(file), *PLACED)
     assert (code, out) == (1, "")
     assert [line for line in err.splitlines() if "NK405" in line] == [
-        f"{file}:2: error[NK405]: patient A: the height is needed for this dose and is not given",
-        f"{file}:4: error[NK405]: patient C: the height is needed for this dose and is not given",
+        f"{file}:2:1: error[NK405]: patient A: the height is needed for this dose and is not given",
+        f"{file}:4:1: error[NK405]: patient C: the height is needed for this dose and is not given",
     ]
 
 

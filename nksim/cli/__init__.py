@@ -19,7 +19,9 @@ from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
 from nksim.cli.explain import explain
+from nksim.cli.models import models
 from nksim.cli.protocols import protocols
+from nksim.cli.qualify import qualify
 from nksim.cli.simulate import simulate
 from nksim.errors import Fault, NksimError
 
@@ -33,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, simulate, compare, escalate, explain):
+for command in (protocols, models, calendar, simulate, compare, escalate, qualify, explain):
     cli.add_command(command)
 
 

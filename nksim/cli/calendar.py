@@ -139,12 +139,12 @@ def _from_file(
         options.talk(f"note: columns not used: {', '.join(roster.unused)}")
     faults = []
     for entry in roster.entries:
-        for check, text in ((parse_date, entry.day0), (zone, entry.tz)):
+        for check, column, text in ((parse_date, "day0", entry.day0), (zone, "tz", entry.tz)):
             try:
                 if text:
                     check(text)
             except NksimError as error:
-                faults += [replace(fault, place=entry.place) for fault in error.faults]
+                faults += [replace(fault, place=entry.at(column)) for fault in error.faults]
     if faults:
         raise InvalidInput(faults)
     return [(e.patient, *_placed(e.day0 or day0, e.tz or tz)) for e in roster.entries]

@@ -80,6 +80,10 @@ def read_tree(data: bytes, file: str, *, salvage: bool = False) -> Tree:
     if tree.faults and (builder.broken or not salvage):
         raise InvalidInput(tree.faults)
     builder.drop_what_is_refused()
+    if tree.content is None or tree.content == "":
+        raise InvalidInput(
+            "NK102", "the file is empty but for comments", place=Place(file), help="begin with format: 1"
+        )
     if not isinstance(tree.content, dict):
         raise InvalidInput("NK102", "the file is not a map of keys", place=tree.place(()), help="begin with format: 1")
     return tree

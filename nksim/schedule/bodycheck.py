@@ -18,7 +18,7 @@ _UNITS = {"weight": "kg", "height": "cm"}
 
 
 def body_slips(patient: Patient) -> Iterator[tuple[str, str]]:
-    """NK335 and NK336 with their words: a body that does not fit its age, and a weight that looks like pounds."""
+    """NK342 and NK336 with their words: a body that does not fit its age, and a weight that looks like pounds."""
     if patient.age_y is None:
         return
     checked = _child(patient, patient.age_y) if patient.age_y < _LAST_Y else _adult(patient)
@@ -55,7 +55,7 @@ def _child(patient: Patient, age_y: float) -> Iterator[tuple[str, str]]:
             yield "NK336", f"{found} at {age_y:g} y looks like pounds: {size / POUNDS_PER_KG:.1f} kg would be ordinary"
         elif abs(score) > limit("growth").low:
             far = f"{abs(score):.1f} standard deviations {'above' if score > 0 else 'below'} the median"
-            yield "NK335", f"{found} does not fit {age_y:g} y: {far}"
+            yield "NK342", f"{found} does not fit {age_y:g} y: {far}"
 
 
 def _adult(patient: Patient) -> Iterator[tuple[str, str]]:
@@ -66,7 +66,7 @@ def _adult(patient: Patient) -> Iterator[tuple[str, str]]:
     if bmi > limit("pounds BMI").low and bmi / POUNDS_PER_KG >= usual.low:
         yield "NK336", f"{found} (BMI {bmi:.1f}) looks like pounds: {patient.weight_kg / POUNDS_PER_KG:.1f} kg?"
     elif not usual.low <= bmi <= usual.high:
-        yield "NK335", f"{found} is unusual for an adult (BMI {bmi:.1f})"
+        yield "NK342", f"{found} is unusual for an adult (BMI {bmi:.1f})"
 
 
 @cache

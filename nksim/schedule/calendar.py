@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from nksim.dates import parse_date
 from nksim.errors import InvalidInput, UsageError, shorten
@@ -117,10 +117,13 @@ def zone(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):
             pass
+    # Only another spelling is offered: what CST means is not for nksim to guess.
+    folded = name.casefold().replace(" ", "_")
+    near = sorted(z for z in available_timezones() if folded in (z.casefold(), z.casefold().rpartition("/")[2]))
     raise UsageError(
         "NK407",
         f"no time zone {shorten(name)}",
-        help="an IANA name such as Asia/Shanghai or America/New_York",
+        help=f"did you mean {near[0]}?" if near else "an IANA name such as Asia/Shanghai or America/New_York",
     )
 
 
