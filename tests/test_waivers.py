@@ -61,6 +61,23 @@ def test_a_waiver_stays_in_the_calendar_file(tmp_path):
     assert [str(e["SUMMARY"]).split(":")[0] for e in marked] == ["P001 day −7 cyclophosphamide"]
 
 
+def test_what_is_about_two_lines_stands_at_the_doses_of_both_and_of_no_other():
+    p = nksim.protocol(GOOD).change("flu.days", "0").change("cy.dose", "6 mg/kg")
+    made = p.calendar(nksim.Patient(weight="25 kg", height="128 cm"), day0="2027-03-01", tz="Asia/Shanghai")
+    rows = csv.DictReader(io.StringIO(str(made.render("csv"))))
+    assert {(r["administration"], "NK317" in r["notes"], "NK312" in r["notes"]) for r in rows} == {
+        ("cy", False, True),
+        ("flu", True, False),
+        ("cells", False, False),
+    }
+
+
+def test_a_notebook_shows_what_was_waived_and_why():
+    p = nksim.protocol(GOOD).change("cy.dose", "6 mg/kg").waive("NK312", WHY)
+    made = p.calendar(nksim.Patient(weight="25 kg", height="128 cm"), day0="2027-03-01", tz="Asia/Shanghai")
+    assert f"check NK312 waived ({WHY})" in made._repr_html_()
+
+
 def test_what_is_about_the_patient_stands_at_every_dose(capsys):
     assert run([*LOW, "--age", "90y", "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))

@@ -164,7 +164,8 @@ def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
         rows = [[*_dose_line(row), _assumed(row)] for row in calendar.rows if row.event.dose]
         regimen, patient = calendar.schedule.choice.name, calendar.schedule.patient
         title = f"{regimen} · patient {patient} · day 0 {calendar.day0} · {calendar.tz}"
-        foot = f"For planning and review; not a prescription. {provenance.line()}"
+        said = "".join(f"{f.note}. " for f in dict.fromkeys(calendar.findings))
+        foot = f"{said}For planning and review; not a prescription. {provenance.line()}"
         parts.append(shown(title, table_html([*_HEADER, "Assumed"], rows, numbers=9), foot))
     return "".join(parts)
 

@@ -87,6 +87,7 @@ def closed_findings(rows: tuple[Row, ...], site: Site) -> tuple[Finding, ...]:
         Finding(
             "NK330",
             f"{r.event.line} {r.event.occasion.number}/{r.event.occasion.count} on {r.start:%a %Y-%m-%d}: {r.closed}",
+            (r.event.line,),
         )
         for r in rows
         if r.closed

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -31,10 +30,14 @@ _SLIPS = {"mg": (Decimal(1000), "mg and mcg"), "IU": (Decimal(10000), "IU and WU
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at before the calendar is used; `waived` is the reason why someone overruled it."""
+    """Something to look at before the calendar is used; `waived` is the reason why someone overruled it.
+
+    `lines` are the lines that it is about; with none it is about the patient or the whole regimen.
+    """
 
     code: str
     message: str
+    lines: tuple[str, ...] = ()
     waived: str | None = None
 
     @property
@@ -43,9 +46,8 @@ class Finding:
         return checks()[self.code]
 
     def concerns(self, line: str) -> bool:
-        """Whether it is about this line, or about the patient or the whole regimen."""
-        named = self.message.partition(":")[0].split(" and ")
-        return line in named or not all(re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) for name in named)
+        """Whether whoever gives this line must know it."""
+        return line in self.lines or not self.lines
 
     @property
     def note(self) -> str:
@@ -60,6 +62,7 @@ class Finding:
             "code": self.code,
             "severity": self.check.severity,
             "message": self.message,
+            "lines": list(self.lines),
             "waived": self.waived,
             "sources": [str(source) for source in self.check.sources],
         }
@@ -67,7 +70,7 @@ class Finding:
     def __str__(self) -> str:
         if self.waived is not None:
             return f"waived[{self.code}]: {self.message} (reason: {self.waived})"
-        return f"{'held' if self.check.severity == 'hold' else 'warning'}[{self.code}]: {self.message}"
+        return f"warning[{self.code}]: {self.message}"
 
 
 def findings(schedule: Schedule) -> tuple[Finding, ...]:
@@ -79,11 +82,14 @@ def findings(schedule: Schedule) -> tuple[Finding, ...]:
     found = list(regimen_findings(schedule))
     for line in schedule.choice.arm.lines:
         events = [e for e in schedule.doses if e.line == line.id]
-        found += _most_per_dose(line, events)
-        found += _cautions(events)
-        found += _restated(line, events, schedule.patient.weight_kg)
-        found += _windows_overlap(line, events, schedule.anchor_clock)
-        found += _more_than_an_adult(schedule, line, events)
+        own = (
+            *_most_per_dose(line, events),
+            *_cautions(events),
+            *_restated(line, events, schedule.patient.weight_kg),
+            *_windows_overlap(line, events, schedule.anchor_clock),
+            *_more_than_an_adult(schedule, line, events),
+        )
+        found += (replace(f, lines=(line.id,)) for f in own)
     _refuse_harmful_days(schedule)
     found += _outside_population(schedule)
     found += body_findings(schedule.patient)
@@ -94,12 +100,15 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
     """What the checks find in the regimen itself, whoever the patient is; raises as `findings` does."""
     found: list[Finding] = []
     for line in schedule.choice.arm.lines:
-        found += _drug_range(line)
-        found += _registered_range(line)
         events = [e for e in schedule.doses if e.line == line.id]
-        found += _count(line, events)
-        found += _listed(line, events)
-        found += _least_gap(line, events, schedule.anchor_clock)
+        own = (
+            *_drug_range(line),
+            *_registered_range(line),
+            *_count(line, events),
+            *_listed(line, events),
+            *_least_gap(line, events, schedule.anchor_clock),
+        )
+        found += (replace(f, lines=(line.id,)) for f in own)
     found += _conditioning_after_cells(schedule)
     found += _same_drug_twice(schedule)
     found += _after_what_it_precedes(schedule)
@@ -276,7 +285,7 @@ def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
         }
     )
     if late:
-        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}")
+        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}", tuple(late))
 
 
 def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
@@ -287,7 +296,8 @@ def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
         days.setdefault((e.what, day), []).append(e.line)
     twice = {(what, *sorted(set(lines))): day for (what, day), lines in reversed(days.items()) if len(set(lines)) > 1}
     for (what, *lines), day in reversed(twice.items()):
-        yield Finding("NK322", f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor")
+        both = f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor"
+        yield Finding("NK322", both, tuple(lines))
 
 
 def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
@@ -309,6 +319,7 @@ def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
             yield Finding(
                 "NK323",
                 f"{line.id}: the file gives it before {relation.line}, and dose {late[0]} ends after that begins",
+                (line.id,),
             )
 
 
