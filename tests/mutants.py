@@ -303,7 +303,7 @@ def tried(counts: Counts, name: str, data: bytes, path: Path, said, *, whole: bo
     `said(args)` runs a command line and gives exit code, stdout and stderr; without `whole` a mutant that is refused
     when it is read is not taken to the command line as well.
     """
-    began = time.perf_counter()
+    began = time.process_time()
     counts.mutants += 1
     path.write_bytes(data)
     try:
@@ -333,7 +333,7 @@ def tried(counts: Counts, name: str, data: bytes, path: Path, said, *, whole: bo
             counts.no_calendar += 1
         else:
             counts.wrong.append(f"{name}: read, and exit code {code}: {err[:300]}")
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     counts.slowest_s = max(counts.slowest_s, took)
     if took > SLOWEST_S:
         counts.wrong.append(f"{name}: took {took:.1f} s")

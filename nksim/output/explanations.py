@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nksim.explain import THEMES, Explanation
-from nksim.limits import Check, checks, drug_limits
+from nksim.limits import Check, checks, drug_limits, source
 from nksim.output.text import table
 
 _SEVERITIES = {
@@ -83,8 +83,10 @@ def _of_drug(held: dict[str, Any]) -> str:
     parts = [" or ".join(held["ranges"])]
     parts += [f"never per {per}" for per in held.get("never_per", ())]
     parts += [f"at most {held['most_per_dose']} in one dose"] if "most_per_dose" in held else []
-    parts += [f"refused from {held['refuse_from']} in a day"] if "refuse_from" in held else []
-    return f"{', '.join(parts)} ({held['standing']})"
+    usual = f"{', '.join(parts)} ({held['standing']})"
+    if "refuse_from" not in held:
+        return usual
+    return f"{usual}; refused from {held['refuse_from']} in a day ({source(held['refuse_source']).title})"
 
 
 def _filled(text: str, indent: str) -> str:
