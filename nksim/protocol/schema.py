@@ -170,8 +170,15 @@ def json_schema() -> Schema:
 
 
 def as_text() -> str:
-    """The schema as the file that is shipped."""
-    return json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n"
+    """The schema as the file that is shipped, each definition on a line of its own."""
+    schema = json_schema()
+    definitions = [f"  {_line(name)}: {_line(held)}" for name, held in schema.pop("definitions").items()]
+    top = [f" {_line(key)}: {_line(held)}" for key, held in schema.items()]
+    return ",\n".join(["{\n" + top[0], *top[1:], ' "definitions": {\n' + ",\n".join(definitions) + "\n }"]) + "\n}\n"
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class _Walk:
