@@ -80,7 +80,7 @@ def _grounds(check: Check | None) -> list[str]:
 
 def _of_drug(held: dict[str, Any]) -> str:
     """The limits of one drug in words."""
-    parts = [" or ".join(held["ranges"])]
+    parts = [" or ".join(held.get("ranges") or [f"given in {' or '.join(held['dosed_in'])}, no range is proposed"])]
     parts += [f"never per {per}" for per in held.get("never_per", ())]
     parts += [f"at most {held['most_per_dose']} in one dose"] if "most_per_dose" in held else []
     usual = f"{', '.join(parts)} ({held['standing']})"

@@ -14,13 +14,18 @@ from nksim.units import Quantity
 
 @dataclass(frozen=True)
 class DoseLimits:
-    """The doses of a drug that make sense; `refuse_from` stops, `never_per` holds, the others are findings."""
+    """The doses of a drug that make sense; `refuse_from` stops, `never_per` holds, the others are findings.
+
+    `dosed_in` are the units and `routes` the routes of drugs for which no range is proposed; empty where none is known.
+    """
 
     ranges: tuple[DoseChoice, ...]
     never_per: tuple[str, ...]
     refuse_from: Quantity | None
     refuse_source: str
     most_per_dose: Quantity | None
+    dosed_in: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 @cache
@@ -32,11 +37,13 @@ def dose_limits() -> dict[str, DoseLimits]:
     """
     return {
         name: DoseLimits(
-            tuple(dose_range(r) for r in held["ranges"]),
+            tuple(dose_range(r) for r in held.get("ranges", ())),
             tuple(held.get("never_per", ())),
             one_dose(held["refuse_from"]) if "refuse_from" in held else None,
             source(held["refuse_source"]).title if "refuse_source" in held else "",
             one_dose(held["most_per_dose"]) if "most_per_dose" in held else None,
+            tuple(held.get("dosed_in", ())),
+            tuple(held.get("routes", ())),
         )
         for name, held in drug_limits().items()
     }
@@ -52,8 +59,8 @@ def _names() -> dict[str, tuple[str, ...]]:
 def drug_names() -> frozenset[str]:
     """Proper names of the known drugs.
 
-    >>> sorted(drug_names())
-    ['aldesleukin', 'cyclophosphamide', 'fludarabine phosphate']
+    >>> sorted(drug_names())[:4]
+    ['aldesleukin', 'antithymocyte globulin (rabbit)', 'bendamustine', 'clofarabine']
     """
     return frozenset(_names())
 

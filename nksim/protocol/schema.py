@@ -99,6 +99,7 @@ _SHAPES: dict[Callable[..., Any], tuple[str, Schema]] = {
     times.clock: ("clock", _like(r"^ *([01][0-9]|2[0-3]):[0-5][0-9] *$", "20:00")),
     times.window: ("window", _like(r"^ *[+−–-]?[0-9.]+ ?\.\. ?\+?[0-9.]+ ?(min|h|d|wk) *$", "-1..+3 d")),
     times.count: ("count", _COUNT),
+    model._whole: ("count", _COUNT),
     delays.delay: ("delay", _like(r"^ *[0-9.]+ ?\.\. ?[0-9.]+ ?(min|h|d|wk) *$", "0..14 d")),
     samples.samples: (
         "samples",
