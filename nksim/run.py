@@ -26,6 +26,7 @@ from nksim.regimen import Regimen
 from nksim.reliance import reliance
 from nksim.scale.parts import run_parts
 from nksim.scale.summary import Job, Progress, cores, summarise
+from nksim.schedule.waivers import waived
 from nksim.sensitivity import Sensitivity
 from nksim.sensitivity import sensitivity as how_sensitive
 from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
@@ -244,7 +245,8 @@ def simulate(
     moved = _sensitivities([regimen], [simulation], sensitivity)
     unsure = (uncertain(simulation, uncertainty),) if uncertainty else ()
     asked = Inquiry(wanted, sensitivities=moved, uncertain=unsure)
-    return Run(simulation, _provenance([simulation], regimen.command), asked, points)
+    simulation = replace(simulation, findings=waived(simulation.findings, regimen.waivers))
+    return Run(simulation, _provenance([simulation], regimen), asked, points)
 
 
 def _done(
@@ -314,7 +316,8 @@ def compare(
         name = metrics[0] if metrics else "cells_total"
         swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings(), ages=ages)
     inquiry = Inquiry(wanted, both, swept, _sensitivities(chosen, done, sensitivity))
-    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command), inquiry, points)
+    done = [replace(s, findings=waived(s.findings, r.waivers)) for s, r in zip(done, chosen, strict=True)]
+    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0]), inquiry, points)
 
 
 def rank_gaps(
@@ -386,10 +389,12 @@ def _common_ages(choices: Sequence[Choice]) -> tuple[float, float]:
     return (low, high) if low < high else ranges[0]
 
 
-def _provenance(done: Sequence[Simulation], command: str | None) -> Provenance:
+def _provenance(done: Sequence[Simulation], regimen: Regimen) -> Provenance:
     first = done[0]
     model = (first.parameter_set.name, first.parameter_set.sha256)
-    return provenance(*(s.choice for s in done), model=model, seed=first.seed, command=command)
+    return provenance(
+        *(s.choice for s in done), model=model, seed=first.seed, command=regimen.command, waivers=regimen.waivers
+    )
 
 
 def _save(path: Path, made: Run | ComparedRuns, *, force: bool, chart: str | None) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("protocols", metavar="PROTOCOL PROTOCOL...", nargs=-1, required=True)
 @options.choices
+@options.waive
 @modelled
 @click.option(
     "--vary", "axes", multiple=True, metavar="PATH=A|B", help='A grid: --vary cells.days="0|0, 7|0, 7, 14". Repeatable.'
@@ -33,6 +34,7 @@ def compare(
     settings: tuple[str, ...],
     assume: bool,
     strict: bool,
+    waivers: tuple[str, ...],
     asked: dict[str, Any],
     axes: tuple[str, ...],
     pareto: str | None,
@@ -55,6 +57,7 @@ def compare(
     from nksim.protocol.catalog import load
     from nksim.regimen import Regimen
     from nksim.run import compare as run
+    from nksim.schedule.waivers import waivers as read
 
     paths = free_paths(outputs, chart, force=force)
     loaded = {name: load(name) for name in protocols}
@@ -63,12 +66,18 @@ def compare(
         variant
         for name in protocols
         for variant in Regimen(
-            loaded[name], _arm(loaded[name], arm), _level(loaded[name], level), tuple(answers[name]), assume, line
+            loaded[name],
+            _arm(loaded[name], arm),
+            _level(loaded[name], level),
+            tuple(answers[name]),
+            assume,
+            line,
+            read(waivers),
         ).vary(*varied[name])
     ]
     made = run(*chosen, **asked, metrics=metrics, pareto=pareto, sweep=sweep)
     handed_out(made, paths, chart, as_json=as_json, force=force)
-    return warned(made.comparison.simulations, strict=strict, assume=assume)
+    return warned(made.comparison.simulations, made.provenance.waivers, strict=strict, assume=assume)
 
 
 def answers_of(loaded: Mapping[str, Protocol], settings: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:

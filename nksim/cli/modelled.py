@@ -110,9 +110,8 @@ def handed_out(
     click.echo(made.json() if as_json else str(made), nl=False)
 
 
-def warned(done: Sequence[Simulation], *, strict: bool, assume: bool) -> int:
+def warned(done: Sequence[Simulation], waivers: Sequence[tuple[str, str]], *, strict: bool, assume: bool) -> int:
     """Names assumed doses and days and every finding on stderr; the exit code of the run."""
-    found = False
     if done[0].settings.engine == "auto" and done[0].engine != "native":
         options.talk("note: the native engine was not built; the NumPy engine, which is slower, did the work")
     for s in done:
@@ -121,7 +120,8 @@ def warned(done: Sequence[Simulation], *, strict: bool, assume: bool) -> int:
             options.talk(
                 f"warning[NK502]: {s.choice.name}: doses or days are assumed by the file: {', '.join(assumed)}"
             )
-        for finding in s.findings:
-            found = True
-            options.talk(f"{finding} ({s.choice.name})")
+        options.report(s.findings, (), of=f" ({s.choice.name})")
+    findings = [f for s in done for f in s.findings]
+    options.report([], [(code, why) for code, why in waivers if code not in {f.code for f in findings}])
+    found = any(f.waived is None for f in findings)
     return 1 if strict and found else 0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nksim.errors import NksimError, UsageError, shorten
+from nksim.errors import Fault, NksimError, UsageError, shorten
 
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen
+    from nksim.schedule.safety import Finding
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
@@ -45,7 +47,7 @@ selection = together(
 choices = together(
     selection,
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
-    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
+    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything that is not waived."),
 )
 body = together(
     click.option("--weight", metavar="KG", help="Actual body weight, e.g. 20kg."),
@@ -53,6 +55,13 @@ body = together(
     click.option("--age", metavar="AGE", help="Age, e.g. 6y or 18mo."),
     click.option("--sex", metavar="F|M", help="F or M."),
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
+)
+waive = click.option(
+    "--waive",
+    "waivers",
+    multiple=True,
+    metavar="CODE=REASON",
+    help='Overrule a check, e.g. --waive NK312="agreed with the sponsor"; kept in every output. Repeatable.',
 )
 outputs = together(
     click.option(
@@ -73,13 +82,20 @@ def command_line() -> str:
 
 
 def regimen(
-    name: str, *, arm: str | None, level: int | None, settings: Sequence[tuple[str, str]], assume: bool
+    name: str,
+    *,
+    arm: str | None,
+    level: int | None,
+    settings: Sequence[tuple[str, str]],
+    assume: bool,
+    waivers: Sequence[str] = (),
 ) -> Regimen:
     """The regimen that the common options describe."""
     from nksim.protocol.catalog import load
     from nksim.regimen import Regimen
+    from nksim.schedule.waivers import waivers as read
 
-    return Regimen(load(name), arm, level, tuple(settings), assume, command_line())
+    return Regimen(load(name), arm, level, tuple(settings), assume, command_line(), read(waivers))
 
 
 def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
@@ -126,6 +142,30 @@ def complain(error: NksimError) -> None:
         talk(fault)
     if len(error.faults) > MOST_FAULTS:
         talk(f"… and {len(error.faults) - MOST_FAULTS} more")
+
+
+def wants_json(args: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON on stdout, and so for its errors in the same form."""
+    pairs = zip(args, [*args[1:], ""], strict=True)
+    return any(a in ("--json", "--format=json") or (a, b) == ("--format", "json") for a, b in pairs)
+
+
+def complain_as_json(faults: Iterable[Fault], exit_code: int) -> None:
+    """Every fault as one JSON document on stderr."""
+    listed = [fault.as_dict() for fault in faults]
+    content = {"schema_version": 1, "kind": "error", "exit_code": exit_code, "faults": listed}
+    talk(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def report(findings: Iterable[Finding], waivers: Sequence[tuple[str, str]], *, of: str = "") -> None:
+    """Says each finding once, and which waivers found nothing to waive."""
+    from nksim.schedule.waivers import idle
+
+    found = list(dict.fromkeys(findings))
+    for finding in found:
+        talk(f"{finding}{of}")
+    for code in idle(found, waivers):
+        talk(f"note: --waive {code} had nothing to waive")
 
 
 def progress(label: str) -> Callable[[int, int], None] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,10 +41,21 @@ def show(protocol: str, arm: str | None) -> None:
 
 @protocols.command()
 @click.argument("files", nargs=-1, required=True)
-def validate(files: tuple[str, ...]) -> int:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Form of the faults.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def validate(files: tuple[str, ...], form: str, as_json: bool) -> int:
     """Checks protocol files (or ids); every fault of every file, exit code 1 if there is any."""
     from nksim.output.protocols import readings
 
+    if as_json or form == "json":
+        return _validate_as_json(files)
     worst = 0
     for file in files:
         try:
@@ -115,6 +127,38 @@ def cite(protocol: str, as_bibtex: bool) -> None:
     from nksim.output.protocols import citations
 
     click.echo(citations(_load(protocol)))
+
+
+def _validate_as_json(files: tuple[str, ...]) -> int:
+    """All files with their faults in one document on stdout."""
+    from nksim.output.protocols import readings
+
+    worst, listed = 0, []
+    for file in files:
+        entry: dict[str, Any] = {"file": file, "valid": True, "id": None, "readings": [], "faults": []}
+        try:
+            found = _load(file)
+        except NksimError as error:
+            entry |= {"valid": False, "faults": [fault.as_dict() for fault in error.faults]}
+            worst = max(worst, error.exit_code)
+        else:
+            entry |= {"id": found.id, "readings": list(readings(found))}
+        listed.append(entry)
+    content = {"schema_version": 1, "kind": "validation", "files": listed}
+    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+    return worst
+
+
+@protocols.command()
+def schema() -> None:
+    """The format as JSON Schema, for completion in editors.
+
+    Shipped as protocol.schema.json beside the protocols; the first line of a file names it to the editor:
+    # yaml-language-server: $schema=protocol.schema.json
+    """
+    from nksim.protocol.schema import as_text
+
+    click.echo(as_text(), nl=False)
 
 
 @protocols.command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("protocol", metavar="PROTOCOL")
 @options.choices
+@options.waive
 @modelled
 @click.option("--parts", metavar="DIR", help="Keep a large run's parts there, and go on with those that are there.")
 @click.option("--cluster", metavar="ADDRESS", help="Compute on a dask cluster, e.g. tcp://host:8786 (nksim[cluster]).")
@@ -36,6 +37,7 @@ def simulate(
     settings: tuple[str, ...],
     assume: bool,
     strict: bool,
+    waivers: tuple[str, ...],
     asked: dict[str, Any],
     parts: str | None,
     cluster: str | None,
@@ -56,11 +58,12 @@ def simulate(
     from nksim.run import simulate as run
 
     paths = free_paths(outputs, chart, force=force)
-    chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
+    answers = options.parsed_settings(settings)
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=assume, waivers=waivers)
     with executor(cluster) as running:
         made = run(chosen, **asked, parts=parts, executor=running, uncertainty=uncertainty or 0)
     handed_out(made, paths, chart, as_json=as_json, force=force)
-    return warned([made.simulation], strict=strict, assume=assume)
+    return warned([made.simulation], made.provenance.waivers, strict=strict, assume=assume)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
         },
         "engine": s.engine,
         "assumptions": list(s.assumptions),
-        "findings": [{"code": f.code, "message": f.message} for f in s.findings],
+        "findings": [f.as_dict() for f in s.findings],
         "metrics": {k: _values(v) for k, v in metrics.items()},
         "infusions": [
             {

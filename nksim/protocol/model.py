@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
-from nksim.errors import Misread, shorten
+from nksim.errors import Misread, shorten, suggestion
+from nksim.limits import limit
 from nksim.patient import BSA_FORMULAS
 from nksim.protocol import doses, supply, times
 from nksim.protocol.delays import Delay, delay
@@ -39,7 +40,7 @@ def _text(raw: Any) -> str:
 
 def _one_of(what: str, allowed: tuple[str, ...], raw: Any) -> str:
     if raw not in allowed:
-        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=f"write one of {', '.join(allowed)}")
+        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=suggestion(raw, allowed))
     return str(raw)
 
 
@@ -85,6 +86,18 @@ def _age_range(raw: Any) -> Ages:
     if match and float(match[1]) < 120:
         return Ages(float(match[1]), 120.0)
     raise Misread("NK214", f"{shorten(raw)} is not an age range", help="write 0-18 y, or >= 18 y")
+
+
+def _weight_range(raw: Any) -> tuple[float, float]:
+    text = normalise(_text(raw))
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:\.\.|-) ?(\d+(?:\.\d+)?) ?kg", text)
+    most = float(limit("weight").high)
+    if match and float(match[1]) < float(match[2]) <= most:
+        return float(match[1]), float(match[2])
+    match = re.fullmatch(r">= ?(\d+(?:\.\d+)?) ?kg", text)
+    if match and float(match[1]) < most:
+        return float(match[1]), most
+    raise Misread("NK214", f"{shorten(raw)} is not a range of weight", help="write 10-100 kg, or >= 10 kg")
 
 
 def _length(raw: Any) -> Duration:
@@ -213,6 +226,7 @@ class TrialPopulation(Record):
     """Who the trial is for. Ages that the texts read do not give are assumed: checks and virtual patients need some."""
 
     ages: AgesFact = Field(alias="age")
+    weight: Annotated[tuple[float, float], PlainValidator(_weight_range)] | None = None
     enrolment: Whole | None = None
     disease: Text
 
