@@ -25,7 +25,7 @@ from nksim.kinetics.timeline import timeline
 
 __all__ = ["RELATIVE_TOLERANCE", "solve"]
 
-RELATIVE_TOLERANCE = 5e-6
+RELATIVE_TOLERANCE = 3e-6
 _CHUNK = 2000
 
 

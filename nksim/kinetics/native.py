@@ -1,7 +1,7 @@
 """The native engine: the algorithm of the NumPy engine in C++, with patients in vector lanes and any number of threads.
 
 It is built at install where a C++ compiler is; without one `available` is False and the NumPy engine does the work.
-A patient's numbers are the same bits in any batch, order, thread and instruction set.
+A patient's numbers are the same bits in any batch, order and thread, and on every processor with the same `arithmetic`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from nksim.kinetics.rendering import for_arrays
 from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
 from nksim.kinetics.timeline import merged
 
-__all__ = ["VARIANTS", "available", "count_into", "solve", "variant"]
+__all__ = ["VARIANTS", "arithmetic", "available", "count_into", "solve", "variant"]
 
-VARIANTS = ("baseline", "avx2", "avx512")
+VARIANTS = ("baseline", "narrow", "avx2", "avx512")
 _DOUBLES, _INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
 _SLOTS = (*(s.name for s in MODEL.states), *(o.name for o in MODEL.outputs), *DRUG_OUTPUTS)
 
@@ -85,6 +85,12 @@ def variant() -> str:
     return VARIANTS[library.nksim_widest()] if library else "none"
 
 
+def arithmetic() -> str:
+    """"fused" where a product and a sum are rounded once, else "plain": the last digits of the two differ."""
+    library = _library()
+    return "none" if library is None else "fused" if library.nksim_fused() else "plain"
+
+
 def solve(
     events: EventTable,
     parameters: Mapping[str, Floats],
@@ -107,9 +113,8 @@ def solve(
     n = events.count
     call = _Call(events, arrays, covariates, times, outputs, rtol)
     # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
-    wanted = len(VARIANTS) if n > 8 else 1 if n > 4 else 0
-    wanted = wanted if instructions is None else VARIANTS.index(instructions)
-    chosen = min(wanted, library.nksim_widest())
+    wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
+    chosen = min(VARIANTS.index(wanted), library.nksim_widest())
     if threads == 1:
         codes = [library.nksim_solve(call.problem, chosen)]
     else:

@@ -2,8 +2,9 @@
 //
 // The algorithm is that of nksim/kinetics/{timeline,drugs,inputs,levels,stepping}.py, one patient per lane: each lane
 // has its own time, step and segment, and a lane whose patient has finished takes the next one. Lanes never mix, no
-// operation is contracted or reordered (-ffp-contract=off, no -ffast-math) and exponentials and logarithms are our
-// own, so that a patient's numbers are the same bits in any lane, order, thread and instruction set.
+// operation is reordered (no -ffast-math) and exponentials and logarithms are our own, so that a patient's numbers are
+// the same bits in any lane, order and thread. A product and a sum are fused where the processor has that, which is
+// all but the plain variant: the others give the same bits as one another.
 //
 // The variants of the instruction sets are one text, `lanes.inc`, compiled with other lane counts.
 
@@ -40,11 +41,12 @@ enum DrugRow {
 };
 
 // As in stepping.py and timeline.py, where the reasons stand.
-static const double FLOOR = 1e-100, FIRST_STEP = 0.03, FIRST_STEP_OF_CELLS = 1e-5, LONGEST_STEP = 1.0;
+static const double FLOOR = 1e-100, FIRST_STEP = 0.03, FIRST_STEP_OF_CELLS = 1e-4, LONGEST_STEP = 1.0;
 static const double SHORTEST_STEP = 1e-12, EARLY = 0.25, COURSE = 28.0, SPLIT = 0.1, NEAR = 1e-2, NOT_YET_AT_REST = 1e-4, RUN_DRY = 1e-7;
 static const int64_t MOST_STEPS = 100000;
-// What is left of a drug is taken for nothing below these: killing per day, and effective IL-2 in IU/mL.
-static const double NO_KILL = 1e-10, NO_IL2 = 1e-12;
+static const double SAFETY = 0.95, BY_NOW = 0.2, BY_PAST = 0.04, STRETCH = 1.05;
+// What is left of a drug is taken for nothing below these: mg/L of Cy and F-ara-A, and effective IL-2 in IU/mL.
+static const double NO_DRUG = 1e-9, NO_IL2 = 3e-7;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NKSIM_X86 1
@@ -58,11 +60,16 @@ namespace baseline {
 
 #ifdef NKSIM_X86
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,fma")
 #endif
+namespace narrow {
+#define LANES 4
+#include "lanes.inc"
+#undef LANES
+}
 namespace avx2 {
 #define LANES 8
 #include "lanes.inc"
@@ -70,11 +77,11 @@ namespace avx2 {
 }
 #if defined(__clang__)
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("fma,avx512f,avx512dq,avx512vl"))), apply_to = function)
 #else
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl")
+#pragma GCC target("fma,avx512f,avx512dq,avx512vl")
 #endif
 namespace avx512 {
 #define LANES 16
@@ -90,21 +97,32 @@ namespace avx512 {
 
 extern "C" {
 
-// The widest variant that this processor runs: 0 baseline, 1 AVX2, 2 AVX-512.
+// The widest variant that this processor runs: 0 baseline, 1 AVX2 for few patients, 2 AVX2, 3 AVX-512.
 int nksim_widest() {
 #ifdef NKSIM_X86
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return 2;
-    if (__builtin_cpu_supports("avx2")) return 1;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return 3;
+    return 2;
 #endif
     return 0;
+}
+
+// Whether the variants in use here fuse products and sums.
+int nksim_fused() {
+#if defined(__FMA__) || defined(__aarch64__)
+    return 1;
+#else
+    return nksim_widest() > 0;
+#endif
 }
 
 // Solves patients until none is left, beside any number of other threads with the same problem. 0, or 1 without memory.
 int nksim_solve(const Problem *p, int variant) {
 #ifdef NKSIM_X86
-    if (variant == 2) return avx512::solve(*p);
-    if (variant == 1) return avx2::solve(*p);
+    if (variant == 3) return avx512::solve(*p);
+    if (variant == 2) return avx2::solve(*p);
+    if (variant == 1) return narrow::solve(*p);
 #endif
     (void)variant;
     return baseline::solve(*p);
@@ -113,8 +131,9 @@ int nksim_solve(const Problem *p, int variant) {
 // exp and log of n values by the engine's own functions, for tests.
 void nksim_functions(int variant, int64_t n, const double *x, double *e, double *l) {
 #ifdef NKSIM_X86
-    if (variant == 2) return avx512::functions(n, x, e, l);
-    if (variant == 1) return avx2::functions(n, x, e, l);
+    if (variant == 3) return avx512::functions(n, x, e, l);
+    if (variant == 2) return avx2::functions(n, x, e, l);
+    if (variant == 1) return narrow::functions(n, x, e, l);
 #endif
     (void)variant;
     baseline::functions(n, x, e, l);
