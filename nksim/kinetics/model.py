@@ -144,7 +144,15 @@ _STATES = (
         "sensitisation of the host, 0..1",
         weighed="S + 0.01",
     ),
-    State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung", "20 * (L + B + G)"),
+    State(
+        "L",
+        "cells",
+        "0",
+        "to_lung * cells_per_d - (kL + dead) * L",
+        "donor NK in the lung",
+        "to_lung",
+        "20 * (L + B + G)",
+    ),
     State(
         "B",
         "cells",
@@ -155,7 +163,9 @@ _STATES = (
         "2 * B",
     ),
     State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", weighed="20 * (L + B + G)"),
-    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", weighed="20 * (B + G + X)"),
+    State(
+        "X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", weighed="20 * (B + G + X)"
+    ),
 )
 
 _OUTPUTS = (

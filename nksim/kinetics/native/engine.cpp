@@ -2,9 +2,9 @@
 //
 // The algorithm is that of nksim/kinetics/{timeline,drugs,inputs,levels,stepping}.py, one patient per lane: each lane
 // has its own time, step and segment, and a lane whose patient has finished takes the next one. Lanes never mix, no
-// operation is reordered (no -ffast-math) and exponentials and logarithms are our own, so that a patient's numbers are
-// the same bits in any lane, order and thread. A product and a sum are fused where the processor has that, which is
-// all but the plain variant: the others give the same bits as one another.
+// operation is contracted or reordered by the compiler (-ffp-contract=off, no -ffast-math) and exponentials and
+// logarithms are our own, so that a patient's numbers are the same bits in any lane, order and thread. All variants but
+// the plain one fuse the same products with the same sums: they give the same bits as one another.
 //
 // The variants of the instruction sets are one text, `lanes.inc`, compiled with other lane counts.
 
@@ -16,7 +16,7 @@ enum Target { CY, FLU, IL2, CELLS, TARGETS };
 
 // One call. Arrays are row-major; `n` is the number of patients. Layout mirrored in nksim/kinetics/native.py.
 struct Problem {
-    int64_t n, keys, times, slots_wanted;
+    int64_t n, keys, times, slots_wanted, width;
     const double *key_time, *key_duration;  // (keys), sorted by time
     const int64_t *key_target;              // (keys)
     const double *amount;                   // (keys, n)
@@ -24,10 +24,11 @@ struct Problem {
     const double *held;                     // (HELD, n)
     const double *initial, *jumps;          // (STATES, n)
     const double *time;                     // (times), ascending
+    const int64_t *place;                   // (times): the column of each time in the records
     double end;                             // last time, or -infinity
     double rtol;
     const int64_t *slot;                    // (slots_wanted): state, STATES + output, or STATES + OUTPUTS + drug
-    double *const *record;                  // (slots_wanted) arrays (n, times)
+    double *const *record;                  // (slots_wanted) arrays (n, width)
     double *areas;                          // (2, n): under Cy and F-ara-A, mg d/L
     int64_t *taken, *refused;               // (n)
     int64_t *next;                          // first patient not yet taken by any thread
@@ -50,6 +51,7 @@ static const double NO_DRUG = 1e-9, NO_IL2 = 3e-7;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NKSIM_X86 1
+#include <immintrin.h>
 #endif
 
 namespace baseline {
@@ -65,6 +67,7 @@ namespace baseline {
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #endif
+#define FUSED
 namespace narrow {
 #define LANES 4
 #include "lanes.inc"
@@ -110,11 +113,7 @@ int nksim_widest() {
 
 // Whether the variants in use here fuse products and sums.
 int nksim_fused() {
-#if defined(__FMA__) || defined(__aarch64__)
-    return 1;
-#else
     return nksim_widest() > 0;
-#endif
 }
 
 // Solves patients until none is left, beside any number of other threads with the same problem. 0, or 1 without memory.
@@ -139,34 +138,42 @@ void nksim_functions(int variant, int64_t n, const double *x, double *e, double 
     baseline::functions(n, x, e, l);
 }
 
-// Adds values (n, times) to histograms by time: see nksim/scale/tally.py. Values at or above 2^(lowest + octaves) are
-// counted in `over` alone, those below 2^lowest in `under`.
-void nksim_tally(const double *values, int64_t n, int64_t times, int64_t lowest, int64_t octaves, uint32_t *counts,
-                 int64_t *sums, int64_t *under, int64_t *over) {
-    // Patients by times are turned to times by patients in small blocks, so that one time's bins stay at hand.
-    enum { TIMES = 8, PATIENTS = 128 };
-    int64_t block[TIMES][PATIENTS];
+// Adds values (n, times), `stride` from patient to patient, to histograms by time: see nksim/scale/tally.py. Values at
+// or above 2^(lowest + octaves) are counted in `over` alone, those below 2^lowest in `under`.
+void nksim_tally(const double *values, int64_t n, int64_t times, int64_t stride, int64_t lowest, int64_t octaves,
+                 uint32_t *counts, int64_t *sums, int64_t *under, int64_t *over) {
+    // Patients by times are turned to times by patients in small blocks, so that one time's bins stay at hand. Two
+    // sums in turn, so that the processor need not wait for the one before when it is of the same octave.
+    enum { TIMES = 8, PATIENTS = 256, MOST_OCTAVES = 128 };
+    uint64_t block[TIMES][PATIENTS];
+    int64_t part[2][MOST_OCTAVES];
+    const uint64_t first_octave = uint64_t(1023 + lowest);
     for (int64_t from = 0; from < times; from += TIMES) {
         const int64_t wide = from + TIMES < times ? int64_t(TIMES) : times - from;
         for (int64_t first = 0; first < n; first += PATIENTS) {
             const int64_t tall = first + PATIENTS < n ? int64_t(PATIENTS) : n - first;
             for (int64_t i = 0; i < tall; i++)
                 for (int64_t t = 0; t < wide; t++)
-                    std::memcpy(&block[t][i], values + (first + i) * times + from + t, sizeof block[t][i]);
+                    std::memcpy(&block[t][i], values + (first + i) * stride + from + t, sizeof block[t][i]);
             for (int64_t t = 0; t < wide; t++) {
                 uint32_t *const count = counts + (from + t) * octaves * 128;
-                int64_t *const sum = sums + (from + t) * octaves;
+                int64_t none = 0, beyond = 0;
+                std::memset(part, 0, sizeof part);
                 for (int64_t i = 0; i < tall; i++) {
-                    const int64_t bits = block[t][i], octave = (bits >> 52) - 1023 - lowest;
-                    if (octave < 0)
-                        under[from + t]++;
-                    else if (octave >= octaves)
-                        over[from + t]++;
-                    else {
-                        count[octave * 128 + ((bits >> 45) & 127)]++;
-                        sum[octave] += ((bits & 0xfffffffffffffLL) | 0x10000000000000LL) >> 20;
-                    }
+                    const uint64_t bits = block[t][i], octave = uint64_t(int64_t(bits) >> 52) - first_octave;
+                    if (octave < uint64_t(octaves)) {
+                        count[(bits >> 45) - first_octave * 128]++;
+                        part[i & 1][octave] += int64_t(((bits & 0xfffffffffffffULL) | 0x10000000000000ULL) >> 20);
+                    } else if (int64_t(octave) < 0)
+                        none++;
+                    else
+                        beyond++;
                 }
+                int64_t *const sum = sums + (from + t) * octaves;
+                for (int64_t o = 0; o < octaves; o++)
+                    if (part[0][o] | part[1][o]) sum[o] += part[0][o] + part[1][o];
+                under[from + t] += none;
+                over[from + t] += beyond;
             }
         }
     }
