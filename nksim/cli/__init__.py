@@ -18,6 +18,7 @@ from nksim.cli import options
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
+from nksim.cli.export import export
 from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.qualify import qualify
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, qualify):
+for command in (protocols, models, calendar, simulate, compare, escalate, export, qualify):
     cli.add_command(command)
 
 
