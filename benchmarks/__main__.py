@@ -125,8 +125,8 @@ def race(n: int, rounds: int = 3) -> list[tuple[str, str, float, float]]:
     for this in entered:
         try:
             if this.prepare:
-                this.prepare(few)
-            off = np.abs(this.solve(few) - exact)[:, apart] / np.maximum(exact, 1e-6)[:, apart]
+                this.prepare(w.first(this.count))
+            off = np.abs(this.solve(w.first(this.count))[:8] - exact)[:, apart] / np.maximum(exact, 1e-6)[:, apart]
             errors[this.name] = float(off.max())
         except ImportError as missing:
             print(f"{this.name:42} not installed ({missing.name})")
