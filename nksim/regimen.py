@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nksim.errors import Fault, InvalidInput, Misread, UsageError, shorten
 from nksim.output import calendars, files
@@ -20,8 +20,10 @@ from nksim.protocol.times import clock
 from nksim.schedule.calendar import Calendar, Row
 from nksim.schedule.expansion import expand
 from nksim.schedule.siterules import SiteRules
+from nksim.schedule.waivers import Waivers, hold, waived, waiver
 
 if TYPE_CHECKING:
+    from nksim.escalation import Escalation
     from nksim.run import Run
 
 CALENDAR_FORMATS = ("table", "csv", "json", "ics")
@@ -48,6 +50,14 @@ class Regimen:
     settings: tuple[tuple[str, str], ...] = ()
     accept_assumed: bool = False
     command: str | None = field(default=None, compare=False)
+    waivers: Waivers = ()
+
+    def waive(self, code: str, reason: str) -> Regimen:
+        """The same with a check overruled, e.g. `waive("NK312", "agreed with the sponsor")`; kept in every output.
+
+        Raises `UsageError` NK515 where the code is no check, or one that stops, or the reason is missing.
+        """
+        return replace(self, waivers=(*self.waivers, waiver(f"{code}={reason}")))
 
     def assume(self) -> Regimen:
         """The same, with what the file assumes about doses and days accepted."""
@@ -131,18 +141,43 @@ class Regimen:
         for patient, day0, tz in patients:
             try:
                 schedule = expand(choice, patient, anchor_clock=at)
-                placed.append(rules.place(schedule, placed, day0=day0, tz=tz, earliest=earliest))
+                calendar = rules.place(schedule, placed, day0=day0, tz=tz, earliest=earliest)
+                placed.append(replace(calendar, findings=waived(calendar.findings, self.waivers)))
+                hold(placed[-1].findings)
             except InvalidInput as error:
                 faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
         if faults:
             raise InvalidInput(dict.fromkeys(faults))
-        return PatientCalendars(tuple(placed), provenance(choice, command=self.command))
+        return PatientCalendars(tuple(placed), provenance(choice, command=self.command, waivers=self.waivers))
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
         """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""
         from nksim.run import simulate
 
         return simulate(self, n=n, seed=seed, **options)  # type: ignore[arg-type]
+
+    def escalate(self, *designs: str, **options: Any) -> Escalation:
+        """The protocol's dose escalation by these designs: decision tables, what they find, what it costs, how long.
+
+        `options` are those of `nksim escalate` under their long names (`nksim.trial.asked.Asked`), with the same
+        defaults: `target=0.30, truth=[0.05, 0.15, 0.30], n=20_000, seed=1, exact=True, accrual=2, window="28d"`.
+        The level chosen with `level()` plays no part: an escalation has them all. Everything is worked out when it is
+        first asked for; raises `UsageError` NK80x to NK82x for what cannot be.
+
+        >>> found = protocol("nkg2d-carnk").escalate("3+3", "boin", target=0.30, truth=[0.05, 0.15, 0.30], exact=True)
+        >>> {level: round(p, 4) for level, p in found.selection["3+3"].items()}
+        {'none': 0.0266, '1': 0.1813, '2': 0.4006, '3': 0.3915}
+        >>> found.studies[0].results[1].characteristics.all_patients.value.__round__(3)
+        29.995
+        """
+        from nksim.escalation import Escalation
+        from nksim.trial.asked import Asked
+
+        several = {}
+        for name in {"closed", "levels"} & options.keys():
+            several[name] = (options[name],) if isinstance(options[name], str) else tuple(options[name])
+        return Escalation(self.protocol, Asked(designs, **{**options, **several}), arm=self.arm_name,
+                          settings=self.settings, command=self.command)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -181,6 +216,9 @@ class PatientCalendars:
             files.write_csv(target, str(content), self.provenance.as_dict())
         else:
             files.write(target, content)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.calendars)} calendar{'s' if len(self.calendars) != 1 else ''}, {len(self.rows):,} rows>"
 
     def _repr_html_(self) -> str:
         return calendars.as_fragment(self.calendars, self.provenance)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from nksim.cli import options
-from nksim.cli.simulate import warned
+from nksim.cli.modelled import warned
 
 TARGETS = ("sbml",)
 
@@ -14,6 +16,7 @@ TARGETS = ("sbml",)
 @click.argument("protocol", metavar="PROTOCOL")
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="The format.")
 @options.choices
+@options.waive
 @options.body
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the virtual patient.")
 @click.option("--patient", type=click.IntRange(0), default=0, show_default=True, help="Number of the virtual patient.")
@@ -29,6 +32,7 @@ def export(
     settings: tuple[str, ...],
     assume: bool,
     strict: bool,
+    waivers: tuple[str, ...],
     weight: str | None,
     height: str | None,
     age: str | None,
@@ -52,15 +56,19 @@ def export(
     from nksim.output import files, sbml
     from nksim.output.provenance import provenance
     from nksim.run import Bodies
+    from nksim.schedule.waivers import waived
     from nksim.simulation import Settings, age_range, simulate
 
     paths = options.checked_outputs([output] if output else [], ("xml", "sbml"), force=force)
-    chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
+    answers = options.parsed_settings(settings)
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=assume, waivers=waivers)
     choice = chosen.choice().answered(accept_assumed=True)
     population = Bodies(weight, height, age, sex, creatinine).population(1, seed, age_range(choice), patient)
     made = simulate(choice, population, seed=seed, settings=Settings(days=days, model=model))
+    made = replace(made, findings=waived(made.findings, chosen.waivers))
     known = (made.parameter_set.name, made.parameter_set.sha256)
-    text = sbml.exported(made, provenance(choice, model=known, seed=seed, command=options.command_line()))
+    about = provenance(choice, model=known, seed=seed, command=chosen.command, waivers=chosen.waivers)
+    text = sbml.exported(made, about)
     for path in paths:
         files.write(path, text)
         options.talk(f"wrote {path}")
@@ -68,4 +76,4 @@ def export(
         click.echo(text, nl=False)
     for sentence in sbml.NOT_CARRIED:
         options.talk(f"{target} does not carry {sentence}")
-    return warned([made], strict=strict, assume=assume)
+    return warned([made], chosen.waivers, strict=strict, assume=assume)

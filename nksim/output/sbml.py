@@ -26,7 +26,7 @@ def exported(s: Simulation, about: Provenance) -> str:
     bodies = Covariates(p.weight_kg, np.sqrt(p.height_cm * p.weight_kg / 3600), p.egfr_ml_min_1_73m2)
     notes = (
         s.choice.protocol.title,
-        f"virtual patient {int(p.index[0])}: {p.age_y[0]:.3g} years, {p.weight_kg[0]:.3g} kg; time is in days from day 0",
+        f"virtual patient {int(p.index[0])}: {p.age_y[0]:.3g} years, {p.weight_kg[0]:.3g} kg; days are from day 0",
         about.line(),
         *(f"assumed: {text}" for text in s.assumptions),
         *(f"not carried: {text}" for text in NOT_CARRIED),

@@ -106,11 +106,11 @@ def _whole(part: bytes) -> bool:
 
 
 def _add(sums: Sums, part: bytes, first: int, engine: str) -> int:
-    """Add a part, and say of how many patients it is; InvalidInput NK656 if another engine than `engine` made it."""
+    """Add a part, and say of how many patients it is; InvalidInput NK659 if another engine than `engine` made it."""
     with np.load(io.BytesIO(part[32:]), allow_pickle=False) as arrays:
         if (used := str(arrays["engine"])) != engine:
             raise InvalidInput(
-                "NK656",
+                "NK659",
                 f"a worker's engine is {used}, and here it is {engine}: the last digits would not agree",
                 help="--engine numpy, which is the same everywhere, or workers like this machine",
             )
