@@ -30,7 +30,7 @@ __all__ = [
     "refuse_too_large", "summarise",
 ]  # fmt: skip
 
-CHUNK = 1500
+CHUNK = 1000
 Progress = Callable[[int, int], None]
 _METRICS = 19
 _OUTPUTS = 9
