@@ -47,9 +47,9 @@ def test_random_patients_and_regimens_agree_with_the_reference():
         for solve in solvers:
             found = solve(case.events, case.parameters, case.covariates, GRID, outputs=NAMES)
             for name in NAMES:
-                # Values that have all but gone are held to their size where they matter.
-                floor = 1e-6 if name in NAMES[:5] else 1e-9
-                error = np.abs(found[name] - truth[name]) / np.maximum(truth[name], floor)
-                assert error.max() <= 1e-4, (name, error.max())
+                # Values that have all but gone are held to their size where they matter; those of drugs are held to
+                # closed forms elsewhere, because the reference's own tolerance is absolute there.
+                error = np.abs(found[name] - truth[name]) / np.maximum(truth[name], 1e-6)
+                assert error.max() <= 5e-5, (name, error.max())
                 worst.append(error.max(axis=1))
     assert np.quantile(np.concatenate(worst), 0.99) <= 2.5e-5
