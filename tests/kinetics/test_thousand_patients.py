@@ -25,10 +25,11 @@ def regimen(seed: int) -> Case:
     weight, bsa = patients.covariates.weight_kg, patients.covariates.bsa_m2
     full = {"cy": 30 * weight, "flu": 30 * bsa, "il2": 2e6 * bsa, "cells": 2e7 * weight}
     doses = [(float(rng.choice([0.0, 0.25])), 0.02, "cells", full["cells"])]
-    for target in rng.choice(list(full), rng.integers(2, 12)):
+    for i, target in enumerate(rng.choice(list(full), rng.integers(2, 12)), 1):
         length = 0.0 if target == "il2" else float(rng.choice([0.0, 0.01, 0.04, 1.0]))
         amount = full[target] * rng.uniform(0, 1, EACH) * (rng.uniform(size=EACH) < 0.9)
-        doses.append((round(rng.uniform(-10, 30), 2), length, str(target), amount))
+        # No two cuts lie within rounding of one another: the reference cannot take a step between such.
+        doses.append((round(rng.uniform(-10, 30), 2) + 0.0007 * i, length, str(target), amount))
     return patients.given(doses)
 
 
