@@ -21,6 +21,7 @@ from nksim.cli.escalate import escalate
 from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.qualify import qualify
+from nksim.cli.serve import serve
 from nksim.cli.simulate import simulate
 from nksim.errors import NksimError
 
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, qualify):
+for command in (protocols, models, calendar, simulate, compare, escalate, qualify, serve):
     cli.add_command(command)
 
 
