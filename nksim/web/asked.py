@@ -160,7 +160,7 @@ _CHOICES = {"people": PEOPLE, "lang": LANGUAGES, "sex": ("F", "M")}
 def _regimen(given: dict[str, str], prefix: str) -> RegimenAsked | None:
     """The regimen whose fields begin with `prefix`; answers without a protocol are dropped."""
     marks = f"{prefix}f."
-    answers = [(name.removeprefix(marks), given.pop(name)) for name in list(given) if name.startswith(marks)]
+    answers = [(name.removeprefix(marks), given.pop(name)) for name in sorted(given) if name.startswith(marks)]
     for path, _ in answers:
         if not _PATH.fullmatch(path):
             raise refuse(f"{shorten(path)} names no fact", "go back to the page and fill in its fields")
@@ -207,7 +207,7 @@ def pairs_of(asked: Asked) -> Iterator[tuple[str, str]]:
             yield f"{prefix}arm", r.arm
         if r.level:
             yield f"{prefix}level", str(r.level)
-        yield from ((f"{prefix}f.{path}", value) for path, value in sorted(r.answers))
+        yield from ((f"{prefix}f.{path}", value) for path, value in r.answers)
     for f in fields(Asked):
         value = getattr(asked, f.name)
         if f.name not in ("regimens", "files") and value not in (f.default, None):

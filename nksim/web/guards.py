@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -22,7 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nksim.web.asked import LONGEST_QUERY
 
-LARGEST_BODY, BODY_S = 1_100_000, 10.0
+LARGEST_BODY, BODY_S, LONGEST_HEADERS = 1_100_000, 10.0, 32_768
+# What is thrown away of a body that is refused, so that the other side reads the answer and not a broken connection.
+MOST_DRAINED, DRAIN_S = 50_000_000, 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -127,6 +130,7 @@ class Guard:
             await self.app(scope, _bounded(receive), sealed)
         except Refusal as refusal:
             if not started:
+                await _drained(receive)
                 await self.refuse(scope, refusal)(scope, receive, sealed)
 
     def _checked(self, scope: Scope) -> str | None:
@@ -141,6 +145,8 @@ class Guard:
                 raise Refusal(400, f"the header {name.decode()} stands twice", "send it once")
             return found[0] if found else None
 
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+            raise Refusal(431, "the headers are too long", f"at most {LONGEST_HEADERS} characters")
         if scope["method"] not in ("GET", "HEAD", "POST"):
             raise Refusal(405, "this method is not allowed", "use GET or POST")
         raw: bytes = scope.get("raw_path", scope["path"].encode())
@@ -157,17 +163,16 @@ class Guard:
             raise Refusal(413, "the request is too large", "a protocol file has at most 1 MB")
         self._from_here(scope, one(b"origin"), one(b"sec-fetch-site"), one(b"sec-fetch-mode"))
         session = _session(headers.get(b"cookie", []), self.door)
-        if self.door.token is not None and not self._entered(session) and scope["path"] not in _OPEN:
+        if self.door.token is not None and not (session or "").startswith("in-") and scope["path"] not in _OPEN:
             raise Refusal(401, "this page is closed", "enter the token that `nksim serve` printed")
         return session
-
-    def _entered(self, session: str | None) -> bool:
-        return session is not None and session.startswith("in-")
 
     def _from_here(self, scope: Scope, origin: str | None, site: str | None, mode: str | None) -> None:
         """Another site may link here; it may neither send forms nor fetch what stands here."""
         posts = scope["method"] == "POST"
-        foreign = origin is not None and not self.door.admits(origin)
+        # Without a referrer browsers send `null` for the page's own forms; where they come from stands beside it.
+        own = origin == "null" and site == "same-origin"
+        foreign = origin is not None and not own and not self.door.admits(origin)
         other = site not in (None, "same-origin", "none")
         if foreign or (other and (posts or mode != "navigate")):
             raise Refusal(403, "the request comes from another site", "use the page itself")
@@ -207,7 +212,19 @@ def _bounded(receive: Receive) -> Callable[[], Awaitable[Message]]:
         size += len(message.get("body", b""))
         whole = message["type"] == "http.disconnect" or not message.get("more_body", False)
         if size > LARGEST_BODY:
+            await _drained(receive)
             raise Refusal(413, "the request is too large", "a protocol file has at most 1 MB")
         return message
 
     return read
+
+
+async def _drained(receive: Receive) -> None:
+    """Throws away what is left of a body, within bounds."""
+    size, more = 0, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            while more and size < MOST_DRAINED:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import itertools
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +49,7 @@ class Page:
         self.quick, self.slow = Workers(1), Workers(processes or cores())
         self.overviews, self.runs = Jobs(self.quick), Jobs(self.slow)
         self.uploads: OrderedDict[str, bytes] = OrderedDict()
+        self._calls = itertools.count()
         self.entries = answers.entries()
         self.downloads = answers.downloads()
         self.templates = Environment(
@@ -208,8 +210,8 @@ class Page:
         return self.runs.submit(query(same), answers.curves, same, seconds=RUN_S, reports=True)
 
     async def _quick(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
-        """The answer of a call that is never asked for twice."""
-        job = self.overviews.submit(f"{name} {id(arguments)}", call, *arguments, seconds=QUICK_S, reports=False)
+        """The answer of a call that is nobody else's: what a form sent is never given to another."""
+        job = self.overviews.submit(f"{name} {next(self._calls)}", call, *arguments, seconds=QUICK_S, reports=False)
         await job.done.wait()
         if job.faults:
             raise NksimError(job.faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -80,4 +81,6 @@ def run(held: socket.socket, door: Door, *, processes: int | None, ready: Callab
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=LONGEST_HEADER,
     )
-    _Server(config, ready).run([held])
+    # Ctrl-C is how it ends.
+    with suppress(KeyboardInterrupt):
+        _Server(config, ready).run([held])

@@ -49,6 +49,7 @@ CHINESE = {
     "Ideal weight, kg": "理想体重，kg",
     "Dates": "日期",
     "Day 0, first cells": "第 0 天，首次输注细胞",
+    "YYYY-MM-DD": "年-月-日，如 2027-03-01",
     "Time zone": "时区",
     "Cells at": "细胞输注时刻",
     "Closed at weekends": "周末不给药",
