@@ -125,16 +125,15 @@ class Guard:
             await send(message)
 
         try:
-            session = self._checked(scope)
-            scope["nksim.session"] = session
+            self._check(scope)
             await self.app(scope, _bounded(receive), sealed)
         except Refusal as refusal:
             if not started:
                 await _drained(receive)
                 await self.refuse(scope, refusal)(scope, receive, sealed)
 
-    def _checked(self, scope: Scope) -> str | None:
-        """The session of the request, if it has one; raises `Refusal` where a rule is broken."""
+    def _check(self, scope: Scope) -> None:
+        """Notes the session of the request, if it has one; raises `Refusal` where a rule is broken."""
         headers: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.lower(), []).append(value.decode("latin-1"))
@@ -162,10 +161,9 @@ class Guard:
         if length is not None and (not length.isascii() or not length.isdigit() or int(length[:12]) > LARGEST_BODY):
             raise Refusal(413, "the request is too large", "a protocol file has at most 1 MB")
         self._from_here(scope, one(b"origin"), one(b"sec-fetch-site"), one(b"sec-fetch-mode"))
-        session = _session(headers.get(b"cookie", []), self.door)
+        session = scope["nksim.session"] = _session(headers.get(b"cookie", []), self.door)
         if self.door.token is not None and not (session or "").startswith("in-") and scope["path"] not in _OPEN:
             raise Refusal(401, "this page is closed", "enter the token that `nksim serve` printed")
-        return session
 
     def _from_here(self, scope: Scope, origin: str | None, site: str | None, mode: str | None) -> None:
         """Another site may link here; it may neither send forms nor fetch what stands here."""

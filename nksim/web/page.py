@@ -277,7 +277,10 @@ class Page:
 
     async def _missing(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        fault = Fault("NK739", "there is no such page", help="start from the first page")
+        known = {404: "there is no such page", 405: "this address is asked in another way"}
+        fault = Fault(
+            "NK739", known.get(error.status_code, "the request cannot be read"), help="start from the first page"
+        )
         return self._shown(request, "refused.html", error.status_code, faults=(fault,))
 
 

@@ -129,7 +129,8 @@ def test_a_slow_body_is_not_waited_for(page):
 def test_ten_megabytes_are_not_read(page):
     body = b"a" * 10_000_000
     answer = httpx.post(f"{page}upload", content=iter([body]), headers={"content-type": FORM}, timeout=60)
-    assert answer.status_code == 413, answer.text
+    # Refused as a body, or before that as one field that is too long.
+    assert answer.status_code in (400, 413), answer.text
     alive(page)
 
 
