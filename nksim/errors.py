@@ -1,14 +1,17 @@
 """The exceptions and warnings a user can meet, each fault with a stable code.
 
 Codes: NK1xx the text of a file · NK2xx what a protocol says · NK3xx safety checks · NK4xx patients, dates and
-zones · NK5xx facts that are not answered · NK6xx the kinetic model · NK7xx writing outputs.
+zones · NK5xx facts that are not answered, and the call · NK6xx the kinetic model · NK7xx writing outputs · NK8xx dose
+escalation · NK900 a bug. `nksim explain CODE` explains each.
 """
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +46,20 @@ class Fault:
     place: Place | None = None
     help: str | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data; a place that does not apply is None."""
+        at = self.place or Place("")
+        return {
+            "code": self.code,
+            "message": self.message,
+            "file": at.file or None,
+            "line": at.line or None,
+            "column": at.column or None,
+            "length": at.length if at.column else None,
+            "source_line": at.source_line,
+            "help": self.help,
+        }
+
     def __str__(self) -> str:
         head = f"{self.place}: " if self.place else ""
         lines = [f"{head}error[{self.code}]: {self.message}"]
@@ -72,7 +89,27 @@ def display_width(text: str) -> int:
     >>> display_width("100万")
     5
     """
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+    return sum(_columns(c) for c in text)
+
+
+def _columns(c: str) -> int:
+    if unicodedata.category(c) in ("Mn", "Mc", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(c) in "WF" else 1
+
+
+def suggestion(found: object, known: Iterable[str], otherwise: str | None = None) -> str:
+    """The mend of a word that is not known: the nearest that is, or all of them, or what else would do.
+
+    >>> suggestion("rout", ["route", "dose"]), suggestion("x", ["IV", "SC"])
+    ('did you mean route?', 'write one of IV, SC')
+    """
+    words = list(known)
+    folded = {w.casefold(): w for w in reversed(words)}
+    near = difflib.get_close_matches(str(found).strip().casefold(), folded, n=1)
+    if near:
+        return f"did you mean {folded[near[0]]}?"
+    return otherwise or f"write {'one of ' if len(words) > 1 else ''}{', '.join(words)}"
 
 
 def shorten(found: object, most: int = 60) -> str:

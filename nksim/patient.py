@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from nksim.errors import Fault, InvalidInput, Misread, Place, shorten
+from nksim.dates import parse_date
+from nksim.errors import Fault, InvalidInput, Misread, NksimError, Place, shorten
+from nksim.limits import limit
 from nksim.units import convert, plain, quantity
 
-# Beyond these the number is a slip (grams, pounds, metres, a lost decimal point), not a body.
-PLAUSIBLE = {
-    "weight": (0.4, 350.0, "kg"),
-    "height": (25.0, 250.0, "cm"),
-    "age": (0.0, 120.0, "y"),
-    "creatinine": (5.0, 2500.0, "umol/L"),
-    "BMI": (7.0, 100.0, "kg/m²"),
-    "ideal weight": (0.4, 350.0, "kg"),
-}
 _EXAMPLES = {
     "weight": "20 kg",
     "height": "110 cm",
@@ -36,8 +30,8 @@ SHORTEST_DEVINE_CM = 152.4
 class Patient:
     """One patient; what is not known is None and is asked for only where a rule needs it.
 
-    Values are text with units, or plain numbers in kg, cm, years and µmol/L. Raises `InvalidInput` (NK401-NK404)
-    naming every value that cannot be.
+    Values are text with units, or plain numbers in kg, cm, years and µmol/L; `weighed` is the day of the weighing.
+    Raises `InvalidInput` (NK401-NK404, NK406) naming every value that cannot be.
 
     >>> p = Patient(weight="20 kg", height="110 cm", age="6 y", sex="F", id="P001")
     >>> p.weight_kg, p.height_cm, p.age_y, round(p.bsa_m2("mosteller"), 6)
@@ -52,6 +46,7 @@ class Patient:
     creatinine_umol_l: float | None
     ideal_weight_kg: float | None = None
     known_egfr: float | None = None
+    weighed: dt.date | None = None
     place: Place | None = field(default=None, compare=False)
 
     def __init__(
@@ -63,6 +58,7 @@ class Patient:
         sex: str | None = None,
         creatinine: str | float | None = None,
         ideal_weight: str | float | None = None,
+        weighed: str | dt.date | None = None,
         id: str = "P001",
         place: Place | None = None,
     ) -> None:
@@ -80,6 +76,13 @@ class Patient:
                 read[name] = None if raw is None else _measure(name, raw)
             except Misread as error:
                 faults.append(Fault(error.code, f"patient {shorten(id)}: {error.message}", place, error.help))
+        on: dt.date | None = None
+        try:
+            on = parse_date(weighed) if isinstance(weighed, str) else weighed
+        except NksimError as error:
+            faults += [
+                Fault(f.code, f"patient {shorten(id)}: weighed: {f.message}", place, f.help) for f in error.faults
+            ]
         if not ID_PATTERN.fullmatch(id):
             faults.append(
                 Fault(
@@ -95,7 +98,7 @@ class Patient:
             )
         if read.get("weight") and read.get("height"):
             bmi = read["weight"] / (read["height"] / 100) ** 2  # type: ignore[operator]
-            if not PLAUSIBLE["BMI"][0] <= bmi <= PLAUSIBLE["BMI"][1]:
+            if not limit("BMI").low <= bmi <= limit("BMI").high:
                 faults.append(
                     Fault(
                         "NK402",
@@ -116,6 +119,7 @@ class Patient:
             creatinine_umol_l=read["creatinine"],
             ideal_weight_kg=read["ideal weight"],
             known_egfr=None,
+            weighed=on,
             place=place,
         )
 
@@ -242,7 +246,8 @@ class Patient:
 
 def _measure(name: str, raw: str | float) -> float:
     """One measure of a patient from text or a plain number, within what a body can be."""
-    low, high, unit = PLAUSIBLE[name]
+    plausible = limit(name)
+    low, high, unit = float(plausible.low), float(plausible.high), plausible.unit
     text = raw.strip() if isinstance(raw, str) else plain(Decimal(repr(float(raw))))
     spelled = f"{text} {unit}" if re.fullmatch(r"[0-9.eE+-]+", text) else text
     try:

@@ -20,6 +20,7 @@ from nksim.protocol.times import clock
 from nksim.schedule.calendar import Calendar, Row
 from nksim.schedule.expansion import expand
 from nksim.schedule.siterules import SiteRules
+from nksim.schedule.waivers import Waivers, hold, waived, waiver
 
 if TYPE_CHECKING:
     from nksim.escalation import Escalation
@@ -49,6 +50,14 @@ class Regimen:
     settings: tuple[tuple[str, str], ...] = ()
     accept_assumed: bool = False
     command: str | None = field(default=None, compare=False)
+    waivers: Waivers = ()
+
+    def waive(self, code: str, reason: str) -> Regimen:
+        """The same with a check overruled, e.g. `waive("NK312", "agreed with the sponsor")`; kept in every output.
+
+        Raises `UsageError` NK515 where the code is no check, or one that stops, or the reason is missing.
+        """
+        return replace(self, waivers=(*self.waivers, waiver(f"{code}={reason}")))
 
     def assume(self) -> Regimen:
         """The same, with what the file assumes about doses and days accepted."""
@@ -132,12 +141,14 @@ class Regimen:
         for patient, day0, tz in patients:
             try:
                 schedule = expand(choice, patient, anchor_clock=at)
-                placed.append(rules.place(schedule, placed, day0=day0, tz=tz, earliest=earliest))
+                calendar = rules.place(schedule, placed, day0=day0, tz=tz, earliest=earliest)
+                placed.append(replace(calendar, findings=waived(calendar.findings, self.waivers)))
+                hold(placed[-1].findings)
             except InvalidInput as error:
                 faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
         if faults:
             raise InvalidInput(dict.fromkeys(faults))
-        return PatientCalendars(tuple(placed), provenance(choice, command=self.command))
+        return PatientCalendars(tuple(placed), provenance(choice, command=self.command, waivers=self.waivers))
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
         """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""
@@ -205,6 +216,9 @@ class PatientCalendars:
             files.write_csv(target, str(content), self.provenance.as_dict())
         else:
             files.write(target, content)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.calendars)} calendar{'s' if len(self.calendars) != 1 else ''}, {len(self.rows):,} rows>"
 
     def _repr_html_(self) -> str:
         return calendars.as_fragment(self.calendars, self.provenance)

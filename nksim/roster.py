@@ -7,14 +7,15 @@ import datetime as dt
 import difflib
 import io
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nksim.errors import Fault, InvalidInput, NksimError, Place, UnreadableInput, shorten
 from nksim.patient import Patient
 from nksim.textfile import decoded
 
-COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "day0", "tz")
+COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "weighed", "day0", "tz")
 NEEDED = ("id", "weight_kg")
 MOST_PATIENTS = 100_000
 
@@ -27,6 +28,11 @@ class Entry:
     day0: str | None
     tz: str | None
     place: Place
+    columns: tuple[str, ...] = ()
+
+    def at(self, column: str) -> Place:
+        """The place of the patient's cell in a column, or of the row."""
+        return _cell(self.place, self.columns, column)
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Roster:
 def read_roster(path: str | Path) -> Roster:
     """The patients of a CSV file (UTF-8, comma separated, a header line).
 
-    Columns: id and weight_kg are needed; sex, age_y or birth_date, height_cm, creatinine_umol_l, day0 and tz may be
-    there. Raises `UnreadableInput` NK100, or `InvalidInput` naming each row and column at fault.
+    Columns: id and weight_kg are needed; sex, age_y or birth_date, height_cm, creatinine_umol_l, weighed, day0 and tz
+    may be there. Raises `UnreadableInput` NK100, or `InvalidInput` naming each row and column at fault.
     """
     try:
         data = Path(path).read_bytes()
@@ -58,15 +64,16 @@ def parse_roster(data: bytes, file: str) -> Roster:
     >>> parse_roster(b"id,weight_kg\\nP001,20\\n", "p.csv").entries[0].patient.weight_kg
     20.0
     """
-    lines = list(_records(decoded(data, file, save_as="CSV in UTF-8"), file))
+    text = decoded(data, file, save_as="CSV in UTF-8")
+    lines, source = list(_records(text, file)), text.splitlines()
     header, records = lines[0], lines[1:]
     names = [name.strip() for name in header[1]]
-    _check_header(names, Place(file, header[0]))
+    _check_header(names, _row_place(file, header[0], source))
     faults: list[Fault] = []
     entries: list[Entry] = []
     first_line: dict[str, int] = {}
     for number, fields in records:
-        place = Place(file, number)
+        place = _row_place(file, number, source)
         if len(fields) != len(names):
             faults.append(
                 Fault(
@@ -79,9 +86,9 @@ def parse_roster(data: bytes, file: str) -> Roster:
             continue
         row = {n: f.strip() for n, f in zip(names, fields, strict=True)}
         try:
-            entries.append(_entry(row, place))
+            entries.append(replace(_entry(row, place), columns=tuple(names)))
         except NksimError as error:
-            faults += error.faults
+            faults += [replace(f, place=_cell_place(f, place, names)) for f in error.faults]
         if row["id"] in first_line:
             faults.append(
                 Fault(
@@ -97,6 +104,37 @@ def parse_roster(data: bytes, file: str) -> Roster:
     if faults:
         raise InvalidInput(faults)
     return Roster(tuple(entries), tuple(n for n in names if n not in COLUMNS))
+
+
+def _row_place(file: str, line: int, source: list[str]) -> Place:
+    """A whole row, with its text."""
+    text = source[line - 1] if line <= len(source) else ""
+    return Place(file, line, 1, max(1, len(text)), text)
+
+
+# The first word of what is said about a patient names the column.
+_ABOUT = {
+    "id": "id",
+    "weight": "weight_kg",
+    "height": "height_cm",
+    "age": "age_y",
+    "creatinine": "creatinine_umol_l",
+    **{name: name for name in COLUMNS},
+}
+
+
+def _cell_place(fault: Fault, row: Place, names: list[str]) -> Place:
+    """The cell that a fault is about, or the row where it is about none, or where a row goes over several lines."""
+    said = re.sub(r"^patient (?=id )|^patient .*?: ", "", fault.message)
+    return _cell(row, names, _ABOUT.get(re.split(r"[ :]", said)[0], ""))
+
+
+def _cell(row: Place, names: Sequence[str], column: str) -> Place:
+    cells = list(re.finditer(r'("(?:[^"]|"")*"|[^,"]*)(?:,|$)', row.source_line or ""))
+    if column not in names or len(cells) < len(names):
+        return row
+    cell = cells[names.index(column)]
+    return Place(row.file, row.line, cell.start(1) + 1, max(1, len(cell[1])), row.source_line)
 
 
 def _records(text: str, file: str) -> list[tuple[int, list[str]]]:
@@ -141,15 +179,10 @@ def _check_header(names: list[str], place: Place) -> None:
     else:
         missing = [n for n in NEEDED if n not in names]
         for name in missing:
-            near = difflib.get_close_matches(name, [n for n in names if n not in COLUMNS], n=1)
-            faults.append(
-                Fault(
-                    "NK110",
-                    f"column {name} is missing",
-                    place,
-                    f"is it {shorten(near[0])}?" if near else f"columns: {', '.join(COLUMNS)}",
-                )
-            )
+            others = {n.casefold(): n for n in names if n not in COLUMNS}
+            near = difflib.get_close_matches(name, others, n=1)
+            mend = f"is it {shorten(others[near[0]])}?" if near else f"columns: {', '.join(COLUMNS)}"
+            faults.append(Fault("NK110", f"column {name} is missing", place, mend))
         faults += [
             Fault("NK110", f"column {shorten(n)} stands twice", place, "keep one")
             for n in sorted({n for n in names if names.count(n) > 1})
@@ -182,6 +215,7 @@ def _entry(row: dict[str, str], place: Place) -> Entry:
             age=age,
             sex=given["sex"],
             creatinine=given["creatinine_umol_l"],
+            weighed=given["weighed"],
             place=place,
         )
     except NksimError as error:

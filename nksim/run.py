@@ -20,23 +20,25 @@ from nksim.output import comparisons, files, results, simulations
 from nksim.output.provenance import Provenance, provenance
 from nksim.pareto import aims
 from nksim.patient import Patient
-from nksim.population import Population, virtual_population
+from nksim.population import Population, fitting_ages, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
 from nksim.reliance import reliance
 from nksim.scale.parts import run_parts
 from nksim.scale.summary import Job, Progress, cores, summarise
+from nksim.schedule.waivers import waived
 from nksim.sensitivity import Sensitivity
 from nksim.sensitivity import sensitivity as how_sensitive
 from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
 from nksim.simulation import simulate as run_choice
 from nksim.sweep import Span, Swept, span
 from nksim.sweep import sweep as follow
+from nksim.uncertain import uncertain
 
 if TYPE_CHECKING:
     import altair as alt
 
-    from nksim.output.pages import Page
+    from nksim.output.pages import Page, Results
 
 # Patients whose one of median weight stands for all where it is asked what an answer hangs on.
 WEIGHED = 101
@@ -60,11 +62,18 @@ class Run:
         """Every metric by its id, e.g. `run.metrics()["nk_chimerism_d14"].median`."""
         return self._metrics
 
-    def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
-        """Median and 5–95 % band of an output over time; needs `nksim[charts]`."""
-        from nksim.output.charts import curve
+    def results(self) -> Results:
+        """All that charts and reports are made from."""
+        from nksim.output.pages import Results
 
-        return curve([self.simulation], output, self.provenance, self.observed)
+        return Results([self.simulation], [self._metrics], None, self.inquiry, self.provenance, self.observed)
+
+    def chart(self, name: str = "nk_chimerism") -> alt.VConcatChart:
+        """An output over time with its 5–95 % band, or `attainment`, `contributions`, …; needs `nksim[charts]`."""
+        from nksim.output.figures import chart
+
+        made: alt.VConcatChart = chart(self.results(), name)
+        return made
 
     def contributions(self, output: str = "donor_nk") -> alt.LayerChart:
         """What each further infusion adds to the median curve."""
@@ -76,13 +85,13 @@ class Run:
 
     def report(self) -> Page:
         """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
-        from nksim.output.pages import Results, report
+        from nksim.output.pages import report
 
-        return report(Results([self.simulation], [self._metrics], None, self.inquiry, self.provenance, self.observed))
+        return report(self.results())
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (chart), .html or .pdf (report)."""
-        _save(Path(path), self, force=force)
+    def save(self, path: str | Path, *, force: bool = False, chart: str | None = None) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report)."""
+        _save(Path(path), self, force=force, chart=chart)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -111,11 +120,19 @@ class ComparedRuns:
     inquiry: Inquiry = NOTHING_MORE
     observed: tuple[Observed, ...] = ()
 
-    def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
-        """The curves of all regimens in one chart; needs `nksim[charts]`."""
-        from nksim.output.charts import curve
+    def results(self) -> Results:
+        """All that charts and reports are made from."""
+        from nksim.output.pages import Results
 
-        return curve(self.comparison.simulations, output, self.provenance, self.observed)
+        c = self.comparison
+        return Results(c.simulations, c.metrics, c, self.inquiry, self.provenance, self.observed)
+
+    def chart(self, name: str = "nk_chimerism") -> alt.VConcatChart:
+        """The curves of all regimens in one chart, or `forest`, `attainment`, `pareto`, …; needs `nksim[charts]`."""
+        from nksim.output.figures import chart
+
+        made: alt.VConcatChart = chart(self.results(), name)
+        return made
 
     def forest(self) -> alt.LayerChart:
         """The paired ratio of every metric to the first regimen, with its interval."""
@@ -126,14 +143,13 @@ class ComparedRuns:
 
     def report(self) -> Page:
         """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
-        from nksim.output.pages import Results, report
+        from nksim.output.pages import report
 
-        c = self.comparison
-        return report(Results(c.simulations, c.metrics, c, self.inquiry, self.provenance, self.observed))
+        return report(self.results())
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (chart), .html or .pdf (report)."""
-        _save(Path(path), self, force=force)
+    def save(self, path: str | Path, *, force: bool = False, chart: str | None = None) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report)."""
+        _save(Path(path), self, force=force, chart=chart)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -204,6 +220,7 @@ def simulate(
     progress: Progress | None = None,
     parts: str | Path | None = None,
     executor: Executor | None = None,
+    uncertainty: int = 0,
 ) -> Run:
     """Simulates a regimen in `n` virtual patients of its own population.
 
@@ -211,7 +228,8 @@ def simulate(
     `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked;
     `observed` a CSV of points to be laid over the curves. Where the curves of all patients are too many to hold they
     are summed up as they go by, on `workers` threads. With a directory for `parts` a run that was stopped goes on
-    where it was; an `executor` (of processes, of a cluster) computes the parts.
+    where it was; an `executor` (of processes, of a cluster) computes the parts. `uncertainty` is the number of times
+    that the calibrated parameters are drawn from what the calibration left open.
     """
     choice = regimen.choice().answered(accept_assumed=True)
     wanted, points = parsed_goals(goals), read_observed(observed) if observed else ()
@@ -225,7 +243,10 @@ def simulate(
             simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
     simulation = _weighed(simulation, bodies, ages)
     moved = _sensitivities([regimen], [simulation], sensitivity)
-    return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved), points)
+    unsure = (uncertain(simulation, uncertainty),) if uncertainty else ()
+    asked = Inquiry(wanted, sensitivities=moved, uncertain=unsure)
+    simulation = replace(simulation, findings=waived(simulation.findings, regimen.waivers))
+    return Run(simulation, _provenance([simulation], regimen), asked, points)
 
 
 def _done(
@@ -290,12 +311,13 @@ def compare(
     ]
     swept: tuple[Swept, ...] = ()
     if over:
-        parts = [_at(who, over, value).population(n, seed, ages) for value in over.values]
+        parts = [_at(who, over, value, n, seed, ages) for value in over.values]
         pairs = list(zip(labels, choices, strict=True))
         name = metrics[0] if metrics else "cells_total"
-        swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings())
+        swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings(), ages=ages)
     inquiry = Inquiry(wanted, both, swept, _sensitivities(chosen, done, sensitivity))
-    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command), inquiry, points)
+    done = [replace(s, findings=waived(s.findings, r.waivers)) for s, r in zip(done, chosen, strict=True)]
+    return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0]), inquiry, points)
 
 
 def rank_gaps(
@@ -308,8 +330,22 @@ def rank_gaps(
     return found
 
 
-def _at(bodies: Bodies, over: Span, value: float) -> Bodies:
-    return replace(bodies, **{over.measure: f"{value:g} {'y' if over.measure == 'age' else 'kg'}"})
+def _at(bodies: Bodies, over: Span, value: float, n: int, seed: int, ages: tuple[float, float]) -> Population:
+    """Patients at one value of a span; a weight without an age goes with the ages of the trials that have it."""
+    if over.measure == "age":
+        return replace(bodies, age=f"{value:g} y").population(n, seed, ages)
+    fixed = replace(bodies, weight=f"{value:g} kg")
+    if bodies.age is not None:
+        return fixed.population(n, seed, ages)
+    sex: Any = Patient(sex=bodies.sex).sex
+    found = fitting_ages(value, ages, sex)
+    if found is None:
+        raise UsageError(
+            "NK667",
+            f"hardly anyone of {ages[0]:g} to {ages[1]:g} years weighs {value:g} kg",
+            help="a narrower span, or --age",
+        )
+    return fixed.population(n, seed, found)
 
 
 def _sensitivities(
@@ -353,13 +389,15 @@ def _common_ages(choices: Sequence[Choice]) -> tuple[float, float]:
     return (low, high) if low < high else ranges[0]
 
 
-def _provenance(done: Sequence[Simulation], command: str | None) -> Provenance:
+def _provenance(done: Sequence[Simulation], regimen: Regimen) -> Provenance:
     first = done[0]
     model = (first.parameter_set.name, first.parameter_set.sha256)
-    return provenance(*(s.choice for s in done), model=model, seed=first.seed, command=command)
+    return provenance(
+        *(s.choice for s in done), model=model, seed=first.seed, command=regimen.command, waivers=regimen.waivers
+    )
 
 
-def _save(path: Path, made: Run | ComparedRuns, *, force: bool) -> None:
+def _save(path: Path, made: Run | ComparedRuns, *, force: bool, chart: str | None) -> None:
     form = path.suffix[1:]
     if form not in SAVED_AS:
         raise UsageError(
@@ -381,7 +419,7 @@ def _save(path: Path, made: Run | ComparedRuns, *, force: bool) -> None:
     elif form in ("svg", "png"):
         from nksim.output.charts import rendered
 
-        files.write(path, rendered(made.chart(_chartable(made)), form))
+        files.write(path, rendered(made.chart(chart or _chartable(made)), form))
     else:
         files.write(path, made.json() if form == "json" else str(made))
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.kinetics import engine, native, reference
-from nksim.kinetics.assay import Assay, copies_per_ug, counted
+from nksim.kinetics import empirical, engine, extinction, native, reference
+from nksim.kinetics.assay import Assay, copies_per_ug, counted, fraction
 from nksim.kinetics.events import Covariates, EventTable
-from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
-from nksim.kinetics.solution import Solution
+from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
+from nksim.kinetics.solution import OUTPUTS, Solution
 from nksim.population import ASSUMPTIONS, Population, normals, uniforms
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
@@ -24,6 +24,7 @@ from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
 from nksim.schedule.spread import Key
+from nksim.schedule.timing import protocol_day
 from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
 Floats = NDArray[np.float64]
@@ -43,12 +44,15 @@ OLDEST_DRAWN_Y = 80.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How a simulation is run and read: horizon and grid in days, engine, parameter set, assay."""
+    """How a simulation is run and read: horizon and grid in days, engine, parameter set, assay.
+
+    `shifts` move parameters on their own scales, see `nksim.kinetics.parameters.perturbed`.
+    """
 
     days: float = 90.0
     every_d: float = 0.25
     engine: str = "auto"
-    model: str = "model1"
+    model: str = "model2"
     lod: float = 0.01
     lineage: str = "NK"
     timing: str = "planned"
@@ -56,6 +60,7 @@ class Settings:
     sampled_cells: int | None = None
     other_cells: float | None = None
     copies_per_cell: float | None = None
+    shifts: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
@@ -166,8 +171,11 @@ class Simulation:
     def bands(self, name: str, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
         """Mean (t,) and quantiles (q, t) over patients of one output."""
         values = self.outputs[name]
-        means = np.array([math.fsum(column) / len(column) for column in values.T])
-        return means, np.quantile(values, quantiles, axis=0)
+        return np.array([math.fsum(column) / len(column) for column in values.T]), self.quantiles(name, quantiles)
+
+    def quantiles(self, name: str, quantiles: Sequence[float]) -> Floats:
+        """Quantiles (q, t) over patients of one output, without the mean, whose exact sum takes long."""
+        return np.asarray(np.quantile(self.outputs[name], quantiles, axis=0))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -180,11 +188,15 @@ class Simulation:
         )
         if self.choice.protocol.population.age[1] >= OPEN_AGE_Y:
             found.append(f"ages without an upper limit in the registration end at {OLDEST_DRAWN_Y:g} years")
+        if origin := origin_day(self.choice):
+            day = protocol_day(origin, bool(self.choice.protocol.numbering.zero.value))
+            found.append(f"curves and metrics count days from the first cells, the protocol's own day {day}")
         found += ASSUMPTIONS
         if self.settings.timing == "sampled":
             found.append(
                 f"doses depart from their plan within the windows and delays of the file, in {TIMINGS} timings "
-                "that the patients share; marks and visits are those planned"
+                "that the patients share and that are the same under every regimen for a line of the same name; marks "
+                "and visits are those planned"
             )
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
@@ -200,7 +212,10 @@ class Simulation:
                 f"{self.settings.sampled_cells:,} cells are looked at anew at every output, every "
                 f"{24 * self.settings.every_d:g} h: rarer samples find less"
             )
-        found += [f"{name} is on the calendar but not modelled" for name in self.not_modelled]
+        found += [
+            f"{name} is on the calendar but not modelled: what it does to lymphocytes and cells is missing"
+            for name in self.not_modelled
+        ]
         if "il2" in self.events.target:
             found.append(
                 "the effect of interleukin-2 is small in this model and hangs on assumptions: do not rank "
@@ -249,9 +264,12 @@ def simulate(
         if settings.timing != "planned"
         else []
     )
-    preset = _preset(choice)
+    preset = preset_of(choice)
     parameter_set = load(settings.model)
-    values = parameter_values(parameter_set.parameters(preset), population.index, seed)
+    parameters = perturbed(parameter_set.parameters(preset), dict(settings.shifts))
+    values = parameter_values(parameters, population.index, seed)
+    few = parameter_set.extinct_below
+    outputs = (*OUTPUTS, "S") if few else OUTPUTS
     times_d = _grid([events, *tables], settings)
     if tables:
         starts = np.array([_infusion_starts(t) for t in tables])
@@ -259,11 +277,14 @@ def simulate(
         # The ends of infusions differ from timing to timing, so that no one count stands for them.
         ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
         both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
-        dense = solve_sampled(_solver(settings.engine), tables, population.index, values, covariates, both)
+        solver = partial(_solver(settings.engine), outputs=outputs)
+        dense = solve_sampled(solver, tables, population.index, values, covariates, both)
         solution = dense.at(np.searchsorted(both, times_d))
     else:
-        solution, ends = solved(events, values, population, times_d, settings.engine)
+        solution, ends = solved(events, values, population, times_d, settings.engine, outputs)
         spread = np.array([_infusion_starts(events)] * 2)
+    if few:
+        solution = _died_out(solution, values, population, seed, spread[1], few)
     return Simulation(
         choice,
         label or choice.name,
@@ -282,6 +303,16 @@ def simulate(
     )
 
 
+def parameter_draws(parameter_set: ParameterSet, draws: int, seed: int) -> list[dict[str, float]]:
+    """Shifts of the parameters that the set is uncertain of, `draws` times; none where it knows of no uncertainty."""
+    known = parameter_set.uncertainty
+    if known is None:
+        return []
+    return [
+        known.shifts([float(normals(seed, [k], f"uncertain {name}")[0]) for name in known.names]) for k in range(draws)
+    ]
+
+
 def sizes_of(population: Population) -> Sizes:
     """What the dose rules ask of a population."""
     p = population
@@ -296,7 +327,39 @@ def engine_used(name: str) -> str:
 
 
 def _solver(name: str) -> Callable[..., Solution]:
-    return {"native": native.solve, "numpy": engine.solve, "reference": reference.solve}[engine_used(name)]
+    inner: Callable[..., Solution]
+    inner = {"native": native.solve, "numpy": engine.solve, "reference": reference.solve}[engine_used(name)]
+
+    def solve(events: EventTable, values: Mapping[str, Floats], *rest: Any, **options: Any) -> Solution:
+        if empirical.PARAMETERS[0] in values:
+            return empirical.solve(inner, events, values, *rest, **options)
+        return inner(events, values, *rest, **options)
+
+    return solve
+
+
+def _died_out(
+    solution: Solution,
+    values: Mapping[str, Floats],
+    population: Population,
+    seed: int,
+    infusions_d: Floats,
+    below: float,
+) -> Solution:
+    """The same without the donor cells of patients in whom the last few have died out at random."""
+    column = {name: x[:, None] for name, x in values.items()}
+    donor, host_t = solution["donor_nk"], solution["alc"] - solution["host_nk"] - solution["donor_nk"]
+    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
+    cells = donor * (column["bv"] * population.weight_kg[:, None] * 1000 / column["fb"])
+    death = column["dD"] + (column["kr0"] + column["krS"] * solution["S"]) * host_t / column["T0"]
+    left = extinction.factors(
+        solution.times_d, cells, death, infusions_d, below, lambda k: uniforms(seed, population.index, "extinction", k)
+    )
+    made = {name: x for name, x in solution.trajectories.items() if name != "S"}
+    made["donor_nk"] = donor * left
+    made["alc"] = solution["alc"] + made["donor_nk"] - donor
+    made["nk_chimerism"] = fraction(made["donor_nk"], made["donor_nk"] + made["host_nk"])
+    return replace(solution, trajectories=made)
 
 
 def _covariates(population: Population, times_d: Floats) -> Covariates:
@@ -312,12 +375,17 @@ def _covariates(population: Population, times_d: Floats) -> Covariates:
 
 
 def solved(
-    events: EventTable, values: Mapping[str, Floats], population: Population, times_d: Floats, name: str
+    events: EventTable,
+    values: Mapping[str, Floats],
+    population: Population,
+    times_d: Floats,
+    name: str,
+    outputs: Sequence[str] = OUTPUTS,
 ) -> tuple[Solution, Floats]:
     """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
     covariates = _covariates(population, times_d)
     ends = _infusion_ends(events)
-    dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends))
+    dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends), outputs=outputs)
     at_ends = dense["donor_nk"][:, np.searchsorted(dense.times_d, ends)]
     return dense.at(np.searchsorted(dense.times_d, times_d)), at_ends
 
@@ -348,9 +416,24 @@ class Planned:
     occasion: int
 
 
+def origin_day(choice: Choice) -> int:
+    """The day, from the protocol's anchor, that curves and metrics count as 0: that of the first cells.
+
+    It is the anchor itself unless the protocol counts from something else, as from a transplantation; regimens can be
+    compared only from their cells.
+
+    >>> from nksim.protocol.catalog import load
+    >>> from nksim.protocol.choice import choose
+    >>> origin_day(choose(load("nkaml"))), origin_day(choose(load("cb-nk-mm"), level=1))
+    (0, -5)
+    """
+    found = timed(choice)
+    return min((found[x.id][0].start.day for x in choice.arm.lines if _target(choice, x) == "cells"), default=0)
+
+
 def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
     """The modelled doses of a choice in order of time, and the products that are not modelled."""
-    found = timed(choice)
+    found, origin = timed(choice), origin_day(choice)
     planned: list[Planned] = []
     not_modelled: dict[str, None] = {}
     for line in choice.arm.lines:
@@ -361,7 +444,7 @@ def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
         length = line.over.chosen.value if line.over else None
         duration_d = float(length.minutes) / 1440 if length else 0.0
         for occasion in found[line.id]:
-            start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
+            start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK) - origin
             given = occasion.number if _varies(line) else 1
             planned.append(Planned(start_d, duration_d, target, line, given, occasion.number))
     return sorted(planned, key=lambda p: p.time_d), tuple(not_modelled)
@@ -400,7 +483,7 @@ def _target(choice: Choice, line: Administration) -> str | None:
     return PRODUCTS.get(line.product)
 
 
-def _preset(choice: Choice) -> str:
+def preset_of(choice: Choice) -> str:
     """The one kinetic preset of the arm's cell products."""
     lines = [choice.protocol.products[x.product] for x in choice.arm.lines if _target(choice, x) == "cells"]
     presets = sorted({p.kinetics or "" for p in lines})

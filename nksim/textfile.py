@@ -9,6 +9,8 @@ _OTHER_FORMATS = (
     (b"\xd0\xcf\x11\xe0", "an Excel file"),
     (b"\xff\xfe", "UTF-16 text"),
     (b"\xfe\xff", "UTF-16 text"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"%PDF", "a PDF"),
 )
 
 
@@ -25,5 +27,16 @@ def decoded(data: bytes, file: str, *, save_as: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InvalidInput("NK101", f"byte {error.start} is not UTF-8", place=Place(file, line), help=mend) from None
+        before = data[: error.start].decode("utf-8-sig").split("\n")
+        kind = ": it may be GBK" if _looks_like_gbk(data) else ""
+        place = Place(file, len(before), len(before[-1]) + 1, 1, f"{before[-1]}\N{REPLACEMENT CHARACTER}")
+        raise InvalidInput("NK101", f"byte {error.start} is not UTF-8{kind}", place=place, help=mend) from None
+
+
+def _looks_like_gbk(data: bytes) -> bool:
+    """Whether everything beyond ASCII is a Chinese character once it is read as GBK."""
+    try:
+        beyond = [c for c in data.decode("gbk") if not c.isascii()]
+    except UnicodeDecodeError:
+        return False
+    return all("\u4e00" <= c <= "\u9fff" or "\u3000" <= c <= "\u303f" or "\uff00" <= c <= "\uffef" for c in beyond)

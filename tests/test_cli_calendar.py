@@ -117,10 +117,10 @@ def test_assumed_facts_need_assume(capfd):
     assert said(capfd, "calendar", "ink-aml", *CHILD[:4], *PLACED, "--assume")[0] == 0
 
 
-def test_a_finding_is_said_on_stderr_and_strict_makes_it_the_exit_code(capfd):
+def test_a_finding_stands_on_the_calendar_and_on_stderr_and_strict_makes_it_the_exit_code(capfd):
     few = ["calendar", "jk500", *CHILD, *PLACED, "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0"]
     code, out, err = said(capfd, *few)
-    assert (code, "warning[NK316]" in err, "NK316" in out) == (0, True, False)
+    assert (code, "warning[NK316]" in err, "check NK316: il2" in out) == (0, True, True)
     assert said(capfd, *few, "--strict")[0] == 1
 
 
@@ -228,8 +228,8 @@ def test_every_patient_of_a_file_who_lacks_a_height_is_named_with_the_line(capfd
     code, out, err = said(capfd, "calendar", GOOD, "--patients", str(file), *PLACED)
     assert (code, out) == (1, "")
     assert [line for line in err.splitlines() if "NK405" in line] == [
-        f"{file}:2: error[NK405]: patient A: the height is needed for this dose and is not given",
-        f"{file}:4: error[NK405]: patient C: the height is needed for this dose and is not given",
+        f"{file}:2:1: error[NK405]: patient A: the height is needed for this dose and is not given",
+        f"{file}:4:1: error[NK405]: patient C: the height is needed for this dose and is not given",
     ]
 
 

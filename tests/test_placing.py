@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nksim.dates import parse_date
 from nksim.errors import InvalidInput, UsageError
 from nksim.patient import Patient
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.protocol.reading import parse_protocol
-from nksim.schedule.calendar import add_months, parse_date, place
+from nksim.schedule.calendar import add_months, place
 from nksim.schedule.expansion import expand
 
 TEXT = (Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml").read_text()

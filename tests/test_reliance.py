@@ -36,7 +36,7 @@ def test_the_fludarabine_area_hangs_on_its_two_clearances_as_the_formula_says():
 
 
 def test_shares_are_of_one_whole_and_the_bases_are_those_of_the_set():
-    parameters = load().parameters("haplo_fresh")
+    parameters = load("model2").parameters("haplo_fresh")
     for r in reliance(nkaml(), child()):
         assert sum(share for _, share in r.shares) == pytest.approx(1)
         assert sum(r.by_basis.values()) == pytest.approx(1)

@@ -1,14 +1,18 @@
 """Checks that need no model. The limits are those of protocol-format.md (proposals for review by a pharmacist)."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+import nksim
 from nksim.errors import InvalidInput
+from nksim.limits import checks
 from nksim.patient import Patient
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.protocol.reading import parse_protocol
+from nksim.schedule.calendar import place
 from nksim.schedule.expansion import expand
 from nksim.schedule.safety import findings
 
@@ -35,7 +39,7 @@ def test_the_good_protocol_has_no_findings():
         ("cy", "60 mg/kg", []),
         ("cy", "61 mg/kg", ["NK312"]),
         ("cy", "6 mg/kg", ["NK312"]),
-        ("cy", "60 mcg/kg", ["NK312"]),
+        ("cy", "60 mcg/kg", ["NK337"]),
         ("cy", "200 mg/m^2", []),
         ("cy", "1.5 g/m^2", []),
         ("cy", "1501 mg/m^2", ["NK312"]),
@@ -45,10 +49,13 @@ def test_the_good_protocol_has_no_findings():
         ("flu", "40 mg/m^2", []),
         ("flu", "41 mg/m^2", ["NK312"]),
         ("flu", "95 mg/m^2", ["NK312"]),
-        ("flu", "0.8 mg/kg", ["NK311"]),
+        ("flu", "0.8 mg/kg", ["NK328"]),
         ("il2", "2e7 IU", []),
         ("il2", "2.1e7 IU", ["NK312", "NK313"]),
-        ("il2", "100 IU", ["NK312"]),
+        ("il2", "100 IU", ["NK337"]),
+        ("il2", "100 IU/m^2", ["NK337"]),
+        ("il2", "9000 IU", ["NK312"]),
+        ("il2", "1e9 IU", ["NK337", "NK313"]),
         ("il2", "1.2e7 IU/m^2", ["NK313"]),
         ("il2", "1 mg", ["NK311"]),
     ],
@@ -153,3 +160,102 @@ def test_what_the_file_puts_before_must_not_come_after(settings, expected):
 )
 def test_doses_planned_closer_than_the_least_gap_are_found(days, gap, expected):
     assert [c for c in codes(cells_days=days, cells_gap=gap) if c == "NK335"] == expected
+
+
+# NCT07591649 lists fludarabine as 25 mg/kg: 1,750 mg at 70 kg, where 25 mg/m2 are 45 mg. The label's 96 mg/m2 are 175 mg.
+@pytest.mark.parametrize("dose", ["25 mg/kg", "1750 mg", "180 mg", "2.5 mg/kg"])
+def test_a_day_of_fludarabine_is_reckoned_per_square_metre_whatever_its_basis(dose):
+    with pytest.raises(InvalidInput, match=r"NK310.*mg/m² of fludarabine phosphate on day -6"):
+        codes(flu_dose=dose)
+
+
+def test_fludarabine_just_below_what_the_label_warns_of_is_not_refused():
+    # 95.9 mg/m2 at 1.818119 m2 (70 kg, 170 cm, Mosteller) are 174.4 mg; 96 are 174.54.
+    assert codes(flu_dose="174.4 mg") == ["NK311"]
+    with pytest.raises(InvalidInput, match="NK310"):
+        codes(flu_dose="174.6 mg")
+
+
+def test_two_lines_of_fludarabine_on_one_day_are_added_up():
+    again = "          - {id: more, product: fludarabine phosphate, dose: 40 mg/m^2, route: IV, days: -6..-2}\n"
+    third = "          - {id: third, product: fludarabine phosphate, dose: 31 mg/m^2, route: IV, days: -2}\n"
+    two, three = (parse_protocol((TEXT + x).encode(), "a.yaml") for x in (again, again + third))
+    assert codes(two) == ["NK322"]
+    with pytest.raises(InvalidInput, match=r"flu and more and third: 96 mg/m²"):
+        codes(three)
+
+
+# PMC4064329, figure 1: 12 or 18 mg/kg printed, mcg/kg meant.
+@pytest.mark.parametrize(
+    ("dose", "expected"),
+    [("12 mcg/kg", []), ("12 mg/kg", ["NK337"]), ("18 ng/kg", ["NK337"]), ("40 mcg/kg", ["NK312"])],
+)
+def test_a_slip_between_mg_and_mcg_is_named(dose, expected):
+    toxin = f"          - {{id: dt, product: denileukin diftitox, dose: {dose}, route: IV, day: -1}}\n"
+    text = TEXT.replace("products:\n", "products:\n  denileukin diftitox: {kind: drug}\n")
+    assert codes(parse_protocol((text + toxin).encode(), "a.yaml")) == expected
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(9, ["NK333"]), (10, []), (40, []), (41, ["NK333"])])
+def test_a_weight_outside_the_trial_is_pointed_out(weight, expected):
+    text = TEXT.replace("age: 0-80 y", "age: 0-80 y, weight: 10-40 kg")
+    assert codes(parse_protocol(text.encode(), "a.yaml"), weight, 110) == expected
+
+
+# Windows of -1 to +1 day around days 0 and 3 leave a day between; of -2 to +2 they cross.
+@pytest.mark.parametrize(("window", "expected"), [("-1..+1 d", []), ("-1..+2 d", []), ("-2..+2 d", ["NK334"])])
+def test_windows_that_let_a_later_dose_come_first_are_pointed_out(window, expected):
+    assert codes(cells_window=window) == expected
+
+
+# CDC 2000: the median boy of 6 years weighs 20.8 kg and is 115.5 cm tall; 45 lb are 20.4 kg.
+@pytest.mark.parametrize(
+    ("weight", "height", "expected"),
+    [(20, 115, []), (45, 115, ["NK336"]), (9.5, 115, ["NK342"]), (20, 75, ["NK342"]), (20, 150, ["NK342"])],
+)
+def test_a_body_that_does_not_fit_the_age_is_pointed_out(weight, height, expected):
+    assert codes(weight=weight, height=height, age="6 y", il2_dose="1e6 IU/m^2") == expected
+
+
+# BMI 24.2, 53.3 (154 lb are 70 kg), 11.1, and 43.3, which may well be true.
+@pytest.mark.parametrize(("weight", "expected"), [(70, []), (154, ["NK336"]), (32, ["NK342"]), (125, [])])
+def test_an_adult_whose_weight_may_be_in_pounds_is_pointed_out(weight, expected):
+    assert codes(weight=weight, height=170, age="40 y", cells_dose="1e9 cells") == expected
+
+
+# 60 mg/kg are 4,200 mg at 70 kg: a boy of 17 years and 80 kg gets more, and more fludarabine for his larger surface.
+@pytest.mark.parametrize(
+    ("weight", "age", "expected"),
+    [(69, "17 y", []), (80, "17 y", ["NK338", "NK338"]), (80, "18 y", []), (80, None, [])],
+)
+def test_a_child_who_gets_more_than_an_adult_is_pointed_out(weight, age, expected):
+    assert [c for c in codes(weight=weight, height=170, age=age, il2_dose="9e6 IU") if c == "NK338"] == expected
+
+
+def test_the_limit_for_a_child_is_the_adults_own_case_of_the_rule():
+    cases = "[{when: age < 18 y, give: 60 mg/kg}, {otherwise: 1500 mg}]"
+    text = TEXT.replace("dose: 60 mg/kg", f"dose: {cases}")
+    found = codes(parse_protocol(text.encode(), "a.yaml"), 30, 135, "9 y")
+    # 60 mg/kg at 30 kg are 1,800 mg; an adult gets 1,500 mg, which is no usual way to dose it.
+    assert found == ["NK311", "NK338"]
+
+
+# Conditioning begins on day -7, 2027-02-22.
+@pytest.mark.parametrize(
+    ("weighed", "expected"),
+    [("2027-02-08", []), ("2027-02-22", []), ("2027-02-07", ["NK339"]), ("2027-02-23", ["NK339"]), (None, [])],
+)
+def test_a_weight_that_is_too_old_is_pointed_out(weighed, expected):
+    schedule = expand(choose(GOOD), Patient(weight=70, height=170, weighed=weighed))
+    assert [f.code for f in place(schedule, day0="2027-03-01", tz="Asia/Shanghai").findings] == expected
+
+
+def test_every_check_has_a_severity_a_source_with_a_place_and_a_finding_or_a_refusal_in_the_source():
+    raised = {c for p in (Path(nksim.__file__).parent).rglob("*.py") for c in re.findall(r'"(NK3\d\d)"', p.read_text())}
+    assert sorted(checks()) == sorted(raised)
+    assert {c.severity for c in checks().values()} == {"stop", "hold", "warning"}
+    for check in checks().values():
+        assert check.what
+        assert check.sources
+        assert all(s.title and s.where for s in check.sources)
+    assert all(limit.standing in ("published", "proposal") for c in checks().values() for limit in c.limits)

@@ -66,10 +66,10 @@ def children():
 
 
 def test_nkaml_in_a_child_of_25_kg_comes_out_near_the_published_counts(children):
-    # Rubnitz 2010: median 5.8 donor NK/uL on day 14. The spread between patients is wide, hence the wide bounds.
+    # Rubnitz 2010: median 5.8 donor NK/uL on day 14 in ten patients. The spread is wide, hence the wide bounds.
     day14 = children.simulation.outputs["donor_nk"][:, np.searchsorted(children.simulation.times_d, 14)]
     found = children.metrics()
-    assert 2.5 < np.median(day14) < 14
+    assert 1.5 < np.median(day14) < 14
     assert 30 < found["alc_nadir"].median < 100
     assert 10 < found["alc_recovery_d"].median < 19
 

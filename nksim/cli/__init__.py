@@ -18,12 +18,14 @@ from nksim.cli import options
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
+from nksim.cli.explain import explain
 from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.qualify import qualify
 from nksim.cli.serve import serve
 from nksim.cli.simulate import simulate
-from nksim.errors import NksimError
+from nksim.cli.validate import validate
+from nksim.errors import Fault, NksimError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, qualify, serve):
+for command in (protocols, models, calendar, simulate, compare, escalate, validate, qualify, explain, serve):
     cli.add_command(command)
 
 
@@ -53,12 +55,18 @@ def run(args: list[str]) -> int:
         code = cli.main(args=list(args), prog_name="nksim", standalone_mode=False, obj=tuple(args))
         return code if isinstance(code, int) else 0
     except NksimError as error:
-        options.complain(error)
+        if options.wants_json(args):
+            options.complain_as_json(error.faults, error.exit_code)
+        else:
+            options.complain(error)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        if options.wants_json(args):
+            options.complain_as_json([Fault("NK500", error.format_message(), help="see --help")], 2)
+        else:
+            error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

@@ -20,7 +20,9 @@ FORMATS = ("table", "csv", "json", "ics")
 
 @click.command()
 @click.argument("protocol", metavar="PROTOCOL")
-@click.option("--day0", metavar="DATE", help="Date of the first cells, YYYY-MM-DD.")
+@click.option(
+    "--day0", metavar="DATE", help="Date of the protocol's day 0: the first cells, unless it counts from a transplant."
+)
 @click.option("--earliest", metavar="DATE", help="Find the first possible day 0 from this date on, in place of --day0.")
 @click.option("--tz", metavar="ZONE", help="IANA time zone of the site, e.g. Asia/Shanghai.")
 @click.option("--cells-at", default="10:00", show_default=True, metavar="HH:MM", help="Local start of the cells.")
@@ -40,7 +42,9 @@ FORMATS = ("table", "csv", "json", "ics")
 @options.body
 @click.option("--ideal-weight", metavar="KG", help="Ideal weight where Devine's formula does not go, e.g. 30kg.")
 @click.option("--patients", metavar="FILE.csv", help="Patients from a CSV file, one calendar each.")
+@click.option("--weighed", metavar="DATE", help="Day of the weighing; a weight that is too old is pointed out.")
 @options.choices
+@options.waive
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="Format on stdout."
 )
@@ -64,11 +68,13 @@ def calendar(
     sex: str | None,
     creatinine: str | None,
     ideal_weight: str | None,
+    weighed: str | None,
     arm: str | None,
     level: int | None,
     settings: tuple[str, ...],
     assume: bool,
     strict: bool,
+    waivers: tuple[str, ...],
     form: str,
     as_json: bool,
     outputs: tuple[str, ...],
@@ -82,7 +88,7 @@ def calendar(
     """
     paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
     given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
-    given["ideal_weight"] = ideal_weight
+    given |= {"ideal_weight": ideal_weight, "weighed": weighed}
     if day0 and earliest:
         raise click.UsageError("--day0 and --earliest exclude each other")
     from_ = day0 or earliest
@@ -91,7 +97,8 @@ def calendar(
         if patients
         else [(options.patient(id=patient_id, **given), *_placed(from_, tz))]
     )
-    chosen = options.regimen(protocol, arm=arm, level=level, settings=options.parsed_settings(settings), assume=assume)
+    answers = options.parsed_settings(settings)
+    chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=assume, waivers=waivers)
     from nksim.schedule.siterules import SiteRules
 
     rules = SiteRules(closed, hours, shift, prior)
@@ -105,10 +112,9 @@ def calendar(
     if not paths:
         text = made.render("json" if as_json else form)
         click.echo(text, nl=False)
-    found = [finding for c in made.calendars for finding in c.findings]
-    for finding in dict.fromkeys(found):
-        options.talk(finding)
-    return 1 if strict and found else 0
+    findings = [f for c in made.calendars for f in c.findings]
+    options.report(findings, chosen.waivers)
+    return 1 if strict and any(f.waived is None for f in findings) else 0
 
 
 def _placed(day0: str | None, tz: str | None) -> tuple[str, str]:
@@ -123,8 +129,9 @@ def _from_file(
     path: str, given: dict[str, str | None], day0: str | None, tz: str | None
 ) -> list[tuple[Patient, str | dt.date, str]]:
     """The patients of a file; a row's own day 0 and zone go before the options'."""
+    from nksim.dates import parse_date
     from nksim.roster import read_roster
-    from nksim.schedule.calendar import parse_date, zone
+    from nksim.schedule.calendar import zone
 
     both = [name for name, value in given.items() if value is not None]
     if both:
@@ -134,12 +141,12 @@ def _from_file(
         options.talk(f"note: columns not used: {', '.join(roster.unused)}")
     faults = []
     for entry in roster.entries:
-        for check, text in ((parse_date, entry.day0), (zone, entry.tz)):
+        for check, column, text in ((parse_date, "day0", entry.day0), (zone, "tz", entry.tz)):
             try:
                 if text:
                     check(text)
             except NksimError as error:
-                faults += [replace(fault, place=entry.place) for fault in error.faults]
+                faults += [replace(fault, place=entry.at(column)) for fault in error.faults]
     if faults:
         raise InvalidInput(faults)
     return [(e.patient, *_placed(e.day0 or day0, e.tz or tz)) for e in roster.entries]

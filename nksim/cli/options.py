@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nksim.errors import NksimError, UsageError, shorten
+from nksim.errors import Fault, NksimError, UsageError, shorten
 
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen
+    from nksim.schedule.safety import Finding
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
@@ -31,7 +33,7 @@ def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-choices = together(
+selection = together(
     click.option("--arm", metavar="NAME", help="The arm, where the protocol has several."),
     click.option("--level", type=int, metavar="N", help="The dose level, where the protocol escalates."),
     click.option(
@@ -41,8 +43,11 @@ choices = together(
         metavar="PATH=VALUE",
         help='Answer a fact, e.g. --set cells.dose="1e7 cells/kg". Repeatable.',
     ),
+)
+choices = together(
+    selection,
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
-    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
+    click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything that is not waived."),
 )
 body = together(
     click.option("--weight", metavar="KG", help="Actual body weight, e.g. 20kg."),
@@ -51,23 +56,12 @@ body = together(
     click.option("--sex", metavar="F|M", help="F or M."),
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
 )
-running = together(
-    click.option("-n", type=click.IntRange(1, 10_000_000), default=200, show_default=True, help="Virtual patients."),
-    click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
-    click.option("--days", type=float, default=90, show_default=True, help="Last day of the run."),
-    click.option("--every", default="6h", show_default=True, metavar="STEP", help="Step between outputs."),
-    click.option("--engine", default="auto", show_default=True, help="auto, native, numpy or reference (slow)."),
-    click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
-    click.option("--model", default="model1", show_default=True, help="Parameter set."),
-)
-asking = together(
-    click.option(
-        "--goal", "goals", multiple=True, metavar="GOAL", help='How many patients reach it: "nk_chimerism_d14 >= 1 %".'
-    ),
-    click.option("--observed", metavar="FILE.csv", help="Lay observed values over the curves."),
-    click.option(
-        "--sensitivity", metavar="METRIC", help="Rank what is assumed or unknown by how much it moves METRIC (slow)."
-    ),
+waive = click.option(
+    "--waive",
+    "waivers",
+    multiple=True,
+    metavar="CODE=REASON",
+    help='Overrule a check, e.g. --waive NK312="agreed with the sponsor"; kept in every output. Repeatable.',
 )
 outputs = together(
     click.option(
@@ -88,13 +82,20 @@ def command_line() -> str:
 
 
 def regimen(
-    name: str, *, arm: str | None, level: int | None, settings: Sequence[tuple[str, str]], assume: bool
+    name: str,
+    *,
+    arm: str | None,
+    level: int | None,
+    settings: Sequence[tuple[str, str]],
+    assume: bool,
+    waivers: Sequence[str] = (),
 ) -> Regimen:
     """The regimen that the common options describe."""
     from nksim.protocol.catalog import load
     from nksim.regimen import Regimen
+    from nksim.schedule.waivers import waivers as read
 
-    return Regimen(load(name), arm, level, tuple(settings), assume, command_line())
+    return Regimen(load(name), arm, level, tuple(settings), assume, command_line(), read(waivers))
 
 
 def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
@@ -141,6 +142,30 @@ def complain(error: NksimError) -> None:
         talk(fault)
     if len(error.faults) > MOST_FAULTS:
         talk(f"… and {len(error.faults) - MOST_FAULTS} more")
+
+
+def wants_json(args: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON on stdout, and so for its errors in the same form."""
+    pairs = zip(args, [*args[1:], ""], strict=True)
+    return any(a in ("--json", "--format=json") or (a, b) == ("--format", "json") for a, b in pairs)
+
+
+def complain_as_json(faults: Iterable[Fault], exit_code: int) -> None:
+    """Every fault as one JSON document on stderr."""
+    listed = [fault.as_dict() for fault in faults]
+    content = {"schema_version": 1, "kind": "error", "exit_code": exit_code, "faults": listed}
+    talk(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def report(findings: Iterable[Finding], waivers: Sequence[tuple[str, str]], *, of: str = "") -> None:
+    """Says each finding once, and which waivers found nothing to waive."""
+    from nksim.schedule.waivers import idle
+
+    found = list(dict.fromkeys(findings))
+    for finding in found:
+        talk(f"{finding}{of}")
+    for code in idle(found, waivers):
+        talk(f"note: --waive {code} had nothing to waive")
 
 
 def progress(label: str) -> Callable[[int, int], None] | None:

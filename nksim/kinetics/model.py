@@ -72,7 +72,7 @@ class Model:
 
 _PARAMETERS = (
     "kc kf wH wP wD rP T0 rT fP H0 kH pH I0 Imax kI E15 E2 E2T atg KTr eTr fTr ksens koffS D50 kr0 krS "
-    "fsurv flung kL fb kbt pmax pCAR antigen dD kx dX Kcap bv"
+    "fsurv flung kL fb kbt pmax pCAR antigen phome dD kx dX Kcap bv"
 )
 
 _FROM_PARAMETERS = (
@@ -90,7 +90,7 @@ _FROM_PARAMETERS = (
     Equation("rest_T", "1 - fTr", "part of the regulatory cells that falls with host T"),
     Equation("grow_P", "1 - fP", "part of T regrowth that needs progenitors"),
     Equation("tr_top", "1 + 1 / KTr", "scale that makes the regulatory brake 1 before treatment"),
-    Equation("car", "pCAR * antigen", "proliferation driven by antigen, per day"),
+    Equation("own", "pCAR * antigen + phome", "proliferation driven by antigen or by nothing in serum, per day"),
     Equation("kex", "kx / pmax", "exhaustion per unit of proliferation"),
 )
 
@@ -110,7 +110,7 @@ _FROM_STATES = (
     ),
     Equation("D", "L + B + G + X", "all donor NK in the body, cells"),
     Equation("rej", "(kr0 + krS * S) * host", "rejection, per day"),
-    Equation("pro", "(pmax * sig * tr + car) * (1 - D / capacity)", "proliferation, per day"),
+    Equation("pro", "(pmax * sig * tr + own) * (1 - D / capacity)", "proliferation, per day"),
     Equation("ex", "kex * pro", "exhaustion, per day"),
     Equation("dead", "dD + wD * kill", "death without rejection, per day"),
     Equation("net", "pro - ex - dead - rej", "net growth of the active cells, per day"),

@@ -7,13 +7,14 @@ owns the random streams decides them.
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-from nksim.errors import InvalidInput
+from nksim.errors import InvalidInput, shorten
 from nksim.kinetics import Floats
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "ParameterSet",
     "Preset",
     "Source",
+    "Uncertainty",
     "draw",
     "load",
     "names",
+    "perturbed",
     "typical",
     "varying",
 ]
@@ -101,8 +104,31 @@ class Preset:
 
 
 @dataclass(frozen=True)
+class Uncertainty:
+    """How well a calibration knows what it fitted: a normal distribution around the estimates.
+
+    `names` are parameters, or parameters with ` cv` behind for their spread; `covariance` is that of the logarithm of
+    each, of the logit where the parameter's transform is logit. A parameter in `ties` moves by the factor of another.
+    """
+
+    names: tuple[str, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    ties: Mapping[str, str]
+
+    def shifts(self, z: Sequence[float]) -> dict[str, float]:
+        """What to add to each on its own scale, from independent standard normal numbers; ties included."""
+        root = np.linalg.cholesky(np.array(self.covariance))
+        found = dict(zip(self.names, (root @ np.asarray(z, dtype=np.float64)).tolist(), strict=True))
+        return found | {name: found[owner] for name, owner in self.ties.items()}
+
+
+@dataclass(frozen=True)
 class ParameterSet:
-    """A named set of parameters with its presets and sources; `sha256` is that of the file's bytes."""
+    """A named set of parameters with its presets and sources; `sha256` is that of the file's bytes.
+
+    `extinct_below` is the number of cells in the body below which they die out at random, 0 for never. A set that
+    extends another is hashed together with it.
+    """
 
     name: str
     title: str
@@ -110,6 +136,8 @@ class ParameterSet:
     defaults: Mapping[str, Parameter] = field(repr=False)
     presets: Mapping[str, Preset] = field(repr=False)
     sources: Mapping[str, Source] = field(repr=False)
+    extinct_below: float = 0.0
+    uncertainty: Uncertainty | None = None
 
     @property
     def preset_ids(self) -> tuple[str, ...]:
@@ -147,18 +175,51 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str = "model1") -> ParameterSet:
-    """A set that ships with nksim, by name.
+    """A set that ships with nksim, by name, or one of your own by the path of its .yaml file.
 
     >>> load().parameters("haplo_fresh")["kbt"].unit
     '1/d'
     """
-    file = importlib.resources.files("nksim.kinetics").joinpath("sets", f"{name}.yaml")
-    if not name.isidentifier() or not file.is_file():
-        raise InvalidInput("NK653", f"there is no parameter set {name!r}", help=f"use {' or '.join(names())}")
     # YAML is loaded here and not above, because whoever holds a set already does not need it.
     from nksim.kinetics.reading import read
 
-    return read(file.read_bytes(), name)
+    return read(_bytes(name), name, base=_bytes)
+
+
+def _bytes(name: str) -> bytes:
+    """The bytes of a set; `InvalidInput` NK653 where there is none."""
+    file = importlib.resources.files("nksim.kinetics").joinpath("sets", f"{name}.yaml")
+    if name.isidentifier() and file.is_file():
+        return file.read_bytes()
+    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        return Path(name).read_bytes()
+    known = f"use {', '.join(names())}, or the path of a .yaml file"
+    raise InvalidInput("NK653", f"there is no parameter set {shorten(name)}", help=known)
+
+
+def perturbed(parameters: Mapping[str, Parameter], shifts: Mapping[str, float]) -> dict[str, Parameter]:
+    """The parameters moved by `shifts` on their own scales, see `Uncertainty`; what is 0 stays 0.
+
+    >>> kH = Parameter("kH", 0.07, "1/d", 0.03, 0.11, 0.3, "assumed", "authors", "", normal="kH")
+    >>> moved = perturbed({"kH": kH}, {"kH": np.log(2), "kH cv": np.log(0.5)})["kH"]
+    >>> round(moved.value, 6), round(moved.cv, 6)
+    (0.14, 0.15)
+    """
+    made = dict(parameters)
+    for key, shift in shifts.items():
+        name, _, what = key.partition(" ")
+        old = made[name]
+        if what == "cv":
+            # Whatever shares the random number has the same spread.
+            for other, p in parameters.items():
+                if p.normal == name and p.cv > 0:
+                    made[other] = replace(made[other], cv=made[other].cv * float(np.exp(shift)))
+        elif old.transform == "logit":
+            odds = old.value / (1 - old.value) * np.exp(shift)
+            made[name] = replace(old, value=float(odds / (1 + odds)))
+        else:
+            made[name] = replace(old, value=old.value * float(np.exp(shift)))
+    return made
 
 
 def varying(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import yaml
 
 from nksim.errors import InvalidInput
-from nksim.kinetics.parameters import BASES, READ, TRANSFORMS, Override, Parameter, ParameterSet, Preset, Source
+from nksim.kinetics.parameters import (
+    BASES,
+    READ,
+    TRANSFORMS,
+    Override,
+    Parameter,
+    ParameterSet,
+    Preset,
+    Source,
+    Uncertainty,
+)
 
 __all__ = ["read"]
+
+# A set may extend one that extends another, and so on this far; a circle ends as an unknown key.
+MOST_EXTENDED = 5
 
 _PARAMETER_KEYS = ("value", "unit", "range", "cv", "basis", "source", "why")
 
 
-def read(content: bytes, name: str) -> ParameterSet:
-    """The set in the bytes of a YAML file; InvalidInput names the parameter or preset that does not fit."""
-    try:
-        tree = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInput("NK654", f"parameter set {name} is not YAML: {error}") from error
-    _keys(tree, f"set {name}", ("title", "parameters", "presets", "sources"))
+def read(content: bytes, name: str, base: Callable[[str], bytes] | None = None) -> ParameterSet:
+    """The set in the bytes of a YAML file; InvalidInput names the parameter or preset that does not fit.
+
+    A file with `extends: NAME` holds only what differs from the set that `base(NAME)` gives the bytes of.
+    """
+    tree = _tree(content, name)
+    for _ in range(MOST_EXTENDED):
+        if not isinstance(tree, dict) or base is None or "extends" not in tree:
+            break
+        below = base(_text(tree.pop("extends"), "extends"))
+        tree, content = _merged(_tree(below, "that is extended"), tree), below + content
+    _keys(tree, f"set {name}", ("title", "parameters", "presets", "sources"), ("extinction", "uncertainty"))
     sources = {key: _source(key, body) for key, body in _table(tree["sources"], "sources").items()}
     parameters = {key: _parameter(key, body, sources) for key, body in _table(tree["parameters"], "parameters").items()}
     for parameter in parameters.values():
@@ -42,7 +61,50 @@ def read(content: bytes, name: str) -> ParameterSet:
         defaults=MappingProxyType(parameters),
         presets=MappingProxyType(presets),
         sources=MappingProxyType(sources),
+        extinct_below=_extinction(tree["extinction"]) if "extinction" in tree else 0.0,
+        uncertainty=_uncertainty(tree["uncertainty"], parameters) if "uncertainty" in tree else None,
     )
+
+
+def _tree(content: bytes, name: str) -> Any:
+    try:
+        return yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput("NK654", f"parameter set {name} is not YAML: {error}") from error
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Two tables as one, in which the second holds where both speak; lists and values are taken whole."""
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return below | {key: _merged(below[key], value) if key in below else value for key, value in above.items()}
+
+
+def _extinction(body: Any) -> float:
+    table = _keys(body, "extinction", ("below", "basis", "why"))
+    _choice(table["basis"], BASES, "extinction")
+    _text(table["why"], "extinction")
+    below = _number(table["below"], "extinction")
+    if not 1 <= below <= 1e6:
+        raise _wrong("extinction", f"{below:g} cells are not between 1 and a million")
+    return below
+
+
+def _uncertainty(body: Any, parameters: Mapping[str, Parameter]) -> Uncertainty:
+    where = "uncertainty"
+    table = _keys(body, where, ("of", "covariance"), ("ties",))
+    names = tuple(_text(name, where) for name in table["of"])
+    ties = {key: _text(owner, where) for key, owner in _table(table.get("ties", {}), where).items()}
+    for name in (*names, *ties, *ties.values()):
+        if name.removesuffix(" cv") not in parameters:
+            raise _wrong(where, f"{name!r} is not in the set")
+    rows = table["covariance"]
+    if not isinstance(rows, list) or [len(row) for row in rows] != [len(names)] * len(names):
+        raise _wrong(where, f"the covariance is not {len(names)} by {len(names)}")
+    matrix = np.array([[_number(x, where) for x in row] for row in rows])
+    if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() <= 0:
+        raise _wrong(where, "the covariance is not symmetric and positive")
+    return Uncertainty(names, tuple(tuple(row) for row in matrix.tolist()), MappingProxyType(ties))
 
 
 def _wrong(where: str, what: str) -> InvalidInput:

@@ -74,7 +74,7 @@ def record(calendar: Calendar, row: Row) -> dict[str, str | int | None]:
         "dose_unit": dose.unit if dose else None,
         "calculation": dose.calculation if dose else None,
         "basis": event.basis,
-        "notes": "; ".join(row.notes) or None,
+        "notes": "; ".join((*row.notes, *checked(calendar, row))) or None,
     }
 
 
@@ -116,7 +116,8 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         for name in ("dose", "duration_min"):
             plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
         early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
-        rows.append({**plain_row, "notes": list(row.notes), "earliest_possible": early, "latest_possible": late})
+        notes = [*row.notes, *checked(calendar, row)]
+        rows.append({**plain_row, "notes": notes, "earliest_possible": early, "latest_possible": late})
     return {
         "patient": {
             "id": patient.id,
@@ -133,9 +134,14 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "assumptions": [{"fact": p, "value": f.chosen.text, "why": f.chosen.why} for p, f in assumptions(calendar)],
         "decided": list(calendar.decided),
         "open": list(calendar.schedule.unplaced),
-        "findings": [{"code": f.code, "message": f.message} for f in calendar.findings],
+        "findings": [f.as_dict() for f in calendar.findings],
         "rows": rows,
     }
+
+
+def checked(calendar: Calendar, row: Row) -> list[str]:
+    """What the checks found about a dose, each with the reason for which it was waived."""
+    return [f.note for f in calendar.findings if f.concerns(row.event.line)] if row.event.dose else []
 
 
 def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
@@ -158,7 +164,8 @@ def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
         rows = [[*_dose_line(row), _assumed(row)] for row in calendar.rows if row.event.dose]
         regimen, patient = calendar.schedule.choice.name, calendar.schedule.patient
         title = f"{regimen} · patient {patient} · day 0 {calendar.day0} · {calendar.tz}"
-        foot = f"For planning and review; not a prescription. {provenance.line()}"
+        said = "".join(f"{f.note}. " for f in dict.fromkeys(calendar.findings))
+        foot = f"{said}For planning and review; not a prescription. {provenance.line()}"
         parts.append(shown(title, table_html([*_HEADER, "Assumed"], rows, numbers=9), foot))
     return "".join(parts)
 
@@ -271,6 +278,8 @@ def _foot(calendar: Calendar) -> list[str]:
     spread = [_spread_line(r) for r in calendar.rows if r.possible and any("window" not in w for w in r.slack)]
     if spread:
         parts.append("Earliest, planned and latest, when every delay is used up:\n" + "\n".join(spread))
+    if calendar.findings:
+        parts.append("Checks:\n" + "\n".join(f"  {f.note}" for f in dict.fromkeys(calendar.findings)))
     found = [f"  {path} = {f.chosen.text}: {f.chosen.why}" for path, f in assumptions(calendar)]
     if found:
         parts.append("Assumed, not registered:\n" + "\n".join(found))
@@ -287,6 +296,8 @@ def _foot(calendar: Calendar) -> list[str]:
     questions += [f"{q.about}: {q.ask}" for q in choice.protocol.questions]
     if questions:
         parts.append("Open questions:\n" + "\n".join(f"  {q}" for q in questions))
+    if choice.protocol.reading == "provisional":
+        parts.append("The protocol file was read once (reading: provisional): hold every row against its sources.")
     parts.append(
         f"Clock times are placeholders: lines placed by day start at {calendar.schedule.anchor_clock:%H:%M} "
         "like the cells (--cells-at), unless the protocol says otherwise.\n"

@@ -10,6 +10,7 @@ from icalendar import Calendar as Ics
 from icalendar import Event as IcsEvent
 
 from nksim import __version__
+from nksim.output.calendars import checked
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed
 from nksim.schedule.calendar import Calendar, Row
@@ -77,7 +78,7 @@ def _description(calendar: Calendar, row: Row) -> list[str]:
         late = f"{row.latest:%Y-%m-%d %H:%M}" if row.latest else "open"
         lines.append(f"Window: {early} to {late}")
     lines += [f"Basis: {event.basis}", *row.notes]
-    lines += [f"Check {f.code}: {f.message}" for f in calendar.findings if f.message.startswith(f"{event.line}:")]
+    lines += checked(calendar, row)
     return lines
 
 

@@ -19,6 +19,7 @@ from nksim.schedule_difference import schedule_differences
 from nksim.sensitivity import Sensitivity
 from nksim.simulation import Simulation
 from nksim.sweep import Swept
+from nksim.uncertain import Uncertain
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +55,8 @@ def as_json(
         content["sweeps"] = [_swept(x) for x in asked.swept]
     if asked.sensitivities:
         content["sensitivities"] = [_sensitivity(x) for x in asked.sensitivities]
+    if asked.uncertain:
+        content["uncertainty"] = [_uncertain(x) for x in asked.uncertain]
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -70,7 +73,7 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
         },
         "engine": s.engine,
         "assumptions": list(s.assumptions),
-        "findings": [{"code": f.code, "message": f.message} for f in s.findings],
+        "findings": [f.as_dict() for f in s.findings],
         "metrics": {k: _values(v) for k, v in metrics.items()},
         "infusions": [
             {
@@ -148,7 +151,7 @@ def _attained(s: Simulation, goal: Goal) -> dict[str, Any]:
 
 def _swept(x: Swept) -> dict[str, Any]:
     points = [{"at": at, **_values(v)} for at, v in zip(x.span.values, x.values, strict=True)]
-    return {"regimen": x.label, "metric": x.metric, "over": x.span.measure, "points": points}
+    return {"regimen": x.label, "metric": x.metric, "over": x.span.measure, "note": x.note, "points": points}
 
 
 def _sensitivity(x: Sensitivity) -> dict[str, Any]:
@@ -176,6 +179,20 @@ def _sensitivity(x: Sensitivity) -> dict[str, Any]:
         "runs": x.runs,
         "inputs": inputs,
         "cannot_move": idle,
+    }
+
+
+def _uncertain(x: Uncertain) -> dict[str, Any]:
+    medians = {
+        m.metric: {"unit": m.unit, "p05": _finite(m.low), "p50": _finite(m.middle), "p95": _finite(m.high)}
+        for m in x.metrics
+    }
+    return {
+        "regimen": x.label,
+        "draws": x.draws,
+        "patients": x.patients,
+        "parameters": list(x.names),
+        "medians": medians,
     }
 
 

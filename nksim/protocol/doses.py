@@ -8,10 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from nksim.errors import Misread, shorten
+from nksim.limits import limit
 from nksim.units import Quantity, is_range, normalise, number, plain, quantity, quantity_range
-
-# One seed registration prints 5\*108 for 5e8: a dose of so few cells is a lost exponent.
-FEWEST_CELLS = Decimal("1e5")
 
 
 @dataclass(frozen=True)
@@ -174,11 +172,12 @@ def rounding(raw: Any) -> Rounding:
     if not isinstance(raw, dict) or set(raw) != {"to", "within"}:
         raise Misread("NK202", "rounding needs to: and within:", help="write {to: 50 mg, within: 10 %}")
     within = quantity(_text(raw["within"]))
-    if within.unit != "%" or not 0 < within.number <= 10:
+    most = limit("rounding")
+    if within.unit != "%" or not 0 < within.number <= most.high:
         raise Misread(
             "NK216",
             f"rounding within {shorten(raw['within'])} is not accepted",
-            help="a limit above 0 % and at most 10 %",
+            help=f"a limit above 0 % and at most {most.text}",
         )
     return Rounding(amount(raw["to"]), within.number)
 
@@ -194,7 +193,7 @@ def _dose(dose: Quantity, text: str) -> Quantity:
         raise Misread("NK215", f"{shorten(text)} is {dose.dimension}, not a dose", help="write mg, IU, cells or Gy")
     if dose.number <= 0:
         raise Misread("NK217", f"dose {shorten(text)} is zero or negative", help="leave the line out to give nothing")
-    if dose.unit == "cells" and dose.number < FEWEST_CELLS:
+    if dose.unit == "cells" and dose.number < limit("cells_at_least").low:
         raise Misread("NK218", f"{shorten(text)} is too few cells: is an exponent lost?", help="write 5e8 cells")
     return dose
 

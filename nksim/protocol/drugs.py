@@ -1,4 +1,4 @@
-"""Known drugs: their proper names, and the doses beyond which a line is a slip (`drugs.yaml`)."""
+"""Known drugs: their proper names (`drugs.yaml`), and the doses beyond which a line is a slip (`limits.yaml`)."""
 
 from __future__ import annotations
 
@@ -6,43 +6,63 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from nksim.limits import drug_limits, source
 from nksim.protocol.doses import DoseChoice, dose_range, one_dose
 from nksim.protocol.yaml_tree import read_tree
 from nksim.units import Quantity
 
 
 @dataclass(frozen=True)
-class Drug:
-    """A drug with the ranges of dose that make sense; `refuse_from` stops, the others are findings."""
+class DoseLimits:
+    """The doses of a drug that make sense; `refuse_from` stops, `never_per` holds, the others are findings.
 
-    name: str
-    also_called: tuple[str, ...]
+    `dosed_in` are the units and `routes` the routes of drugs for which no range is proposed; empty where none is known.
+    """
+
     ranges: tuple[DoseChoice, ...]
+    never_per: tuple[str, ...]
     refuse_from: Quantity | None
+    refuse_source: str
     most_per_dose: Quantity | None
-    source: str
+    dosed_in: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 @cache
-def drugs() -> dict[str, Drug]:
-    """Every known drug by its proper name.
+def dose_limits() -> dict[str, DoseLimits]:
+    """The limits of every drug that has some, by its proper name.
 
-    >>> sorted(drugs())
-    ['aldesleukin', 'cyclophosphamide', 'fludarabine phosphate']
+    >>> str(dose_limits()["fludarabine phosphate"].refuse_from)
+    '96 mg/m²'
     """
-    tree = read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
     return {
-        name: Drug(name, tuple(d["also_called"]), tuple(dose_range(r) for r in d["ranges"]),
-                   one_dose(d["refuse_from"]) if "refuse_from" in d else None,
-                   one_dose(d["most_per_dose"]) if "most_per_dose" in d else None,
-                   tree["sources"][d["source"]]["title"])
-        for name, d in tree["drugs"].items()
-    }  # fmt: skip
+        name: DoseLimits(
+            tuple(dose_range(r) for r in held.get("ranges", ())),
+            tuple(held.get("never_per", ())),
+            one_dose(held["refuse_from"]) if "refuse_from" in held else None,
+            source(held["refuse_source"]).title if "refuse_source" in held else "",
+            one_dose(held["most_per_dose"]) if "most_per_dose" in held else None,
+            tuple(held.get("dosed_in", ())),
+            tuple(held.get("routes", ())),
+        )
+        for name, held in drug_limits().items()
+    }
+
+
+@cache
+def _names() -> dict[str, tuple[str, ...]]:
+    """Every known drug by its proper name, with what else people call it."""
+    tree = read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
+    return {name: tuple(held["also_called"]) for name, held in tree["drugs"].items()}
 
 
 def drug_names() -> frozenset[str]:
-    """Proper names of the known drugs."""
-    return frozenset(drugs())
+    """Proper names of the known drugs.
+
+    >>> sorted(drug_names())[:4]
+    ['aldesleukin', 'antithymocyte globulin (rabbit)', 'bendamustine', 'clofarabine']
+    """
+    return frozenset(_names())
 
 
 def proper_name(text: str) -> str | None:
@@ -52,4 +72,4 @@ def proper_name(text: str) -> str | None:
     ('fludarabine phosphate', 'aldesleukin', None)
     """
     folded = text.casefold()
-    return next((d.name for d in drugs().values() if folded in [n.casefold() for n in (d.name, *d.also_called)]), None)
+    return next((n for n, other in _names().items() if folded in [x.casefold() for x in (n, *other)]), None)

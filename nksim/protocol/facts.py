@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from nksim.errors import Misread, shorten
+from nksim.errors import Misread, shorten, suggestion
 
 T = TypeVar("T")
 Basis = Literal["stated", "derived", "assumed", "unknown"]
 # From the firmest to the weakest; a calendar row shows the weakest that it rests on.
 BASES: tuple[Basis, ...] = ("stated", "derived", "assumed", "unknown")
-_MAY_HOLD = {
+MAY_HOLD = {
     "stated": {"source", "why", "printed", "use"},
     "derived": {"from", "why", "source", "printed", "use"},
     "assumed": {"why", "source", "printed", "use"},
     "unknown": {"ask", "why", "source", "printed"},
 }
-_MUST_HOLD = {"derived": {"from", "why"}, "assumed": {"why"}, "unknown": {"ask"}}
+MUST_HOLD = {"derived": {"from", "why"}, "assumed": {"why"}, "unknown": {"ask"}}
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,21 @@ def fact_of(parse: Callable[[Any], T]) -> Callable[[Any], Fact[T]]:
             return Fact(_parsed(parse, raw, None), "stated", _spelled(raw))
         return _marked(parse, raw, basis)
 
+    # Whoever describes the format must know what the value is.
+    read.parse = parse  # type: ignore[attr-defined]
     return read
 
 
 def _marked(parse: Callable[[Any], T], raw: dict[str, Any], basis: Basis) -> Fact[T]:
     faults: list[tuple[str | None, Misread]] = []
-    for key in sorted(raw.keys() - _MAY_HOLD[basis] - {basis}):
+    for key in sorted(raw.keys() - MAY_HOLD[basis] - {basis}):
         other = f"a fact is {basis} or {key}, not both" if key in BASES else f"unknown key {shorten(key)} in a fact"
-        mend = "put text with a comma in quotes" if " " in key else f"keys here: {', '.join(sorted(_MAY_HOLD[basis]))}"
+        keys = sorted(MAY_HOLD[basis])
+        mend = (
+            "put text with a comma in quotes" if " " in key else suggestion(key, keys, f"keys here: {', '.join(keys)}")
+        )
         faults.append((key, Misread("NK202", other, help=mend)))
-    for key in sorted(_MUST_HOLD.get(basis, set()) - raw.keys()):
+    for key in sorted(MUST_HOLD.get(basis, set()) - raw.keys()):
         faults.append((basis, Misread("NK203", f"a fact that is {basis} needs {key}:", help=f"add {key}: …")))
     for key in sorted(raw.keys() & {"source", "why", "from", "ask", "printed"}):
         if not isinstance(raw[key], str) or not raw[key].strip():
@@ -116,12 +122,22 @@ def _parsed(parse: Callable[[Any], T], raw: Any, key: str | None) -> T:
 
 
 def _spelled(raw: Any) -> str:
-    """A value as a person would type it again, maps and lists in flow style."""
+    """A value as a person would type it again, maps and lists in flow style.
+
+    >>> _spelled({"count": "8", "pattern": "0, 3", "every": "7 d"}), _spelled("0, 3")
+    ('{count: 8, pattern: "0, 3", every: 7 d}', '0, 3')
+    """
     if isinstance(raw, dict):
-        return "{" + ", ".join(f"{k}: {_spelled(v)}" for k, v in raw.items()) + "}"
+        return "{" + ", ".join(f"{k}: {_inside(v)}" for k, v in raw.items()) + "}"
     if isinstance(raw, list):
-        return "[" + ", ".join(_spelled(v) for v in raw) + "]"
+        return "[" + ", ".join(_inside(v) for v in raw) + "]"
     return str(raw)
+
+
+def _inside(raw: Any) -> str:
+    """A value inside a map or list, in quotes where YAML would take it for something else."""
+    text = _spelled(raw)
+    return f'"{text}"' if isinstance(raw, str) and re.search(r"[][{},:#]|^[>&*!|%@`?]", text) else text
 
 
 def weakest(*facts: Fact[Any] | None) -> Basis:

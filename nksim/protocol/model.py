@@ -9,11 +9,12 @@ import datetime as dt
 import re
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
-from nksim.errors import Misread, shorten
+from nksim.errors import Misread, shorten, suggestion
+from nksim.limits import limit
 from nksim.patient import BSA_FORMULAS
 from nksim.protocol import doses, supply, times
 from nksim.protocol.delays import Delay, delay
@@ -39,7 +40,7 @@ def _text(raw: Any) -> str:
 
 def _one_of(what: str, allowed: tuple[str, ...], raw: Any) -> str:
     if raw not in allowed:
-        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=f"write one of {', '.join(allowed)}")
+        raise Misread("NK202", f"{what} {shorten(raw)} is not known", help=suggestion(raw, allowed))
     return str(raw)
 
 
@@ -59,14 +60,44 @@ def _cap(raw: Any) -> Quantity | None:
     return cap
 
 
-def _age_range(raw: Any) -> tuple[float, float]:
+class Ages(NamedTuple):
+    """Youngest and oldest age in years; 120 stands for no upper limit.
+
+    >>> str(Ages(0.7, 21)), str(Ages(18, 120))
+    ('0.7 to 21 years', '18 years and older')
+    """
+
+    youngest: float
+    oldest: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.youngest:g} years and older"
+            if self.oldest >= 120
+            else f"{self.youngest:g} to {self.oldest:g} years"
+        )
+
+
+def _age_range(raw: Any) -> Ages:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:\.\.|-) ?(\d+(?:\.\d+)?) ?y", normalise(_text(raw)))
     if match and float(match[1]) < float(match[2]) <= 120:
-        return float(match[1]), float(match[2])
+        return Ages(float(match[1]), float(match[2]))
     match = re.fullmatch(r">= ?(\d+(?:\.\d+)?) ?y", normalise(_text(raw)))
     if match and float(match[1]) < 120:
-        return float(match[1]), 120.0
+        return Ages(float(match[1]), 120.0)
     raise Misread("NK214", f"{shorten(raw)} is not an age range", help="write 0-18 y, or >= 18 y")
+
+
+def _weight_range(raw: Any) -> tuple[float, float]:
+    text = normalise(_text(raw))
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:\.\.|-) ?(\d+(?:\.\d+)?) ?kg", text)
+    most = float(limit("weight").high)
+    if match and float(match[1]) < float(match[2]) <= most:
+        return float(match[1]), float(match[2])
+    match = re.fullmatch(r">= ?(\d+(?:\.\d+)?) ?kg", text)
+    if match and float(match[1]) < most:
+        return float(match[1]), most
+    raise Misread("NK214", f"{shorten(raw)} is not a range of weight", help="write 10-100 kg, or >= 10 kg")
 
 
 def _length(raw: Any) -> Duration:
@@ -123,6 +154,11 @@ def _whole_days(raw: Any) -> Duration:
     return found
 
 
+def _whole(raw: Any) -> int:
+    """A count; one that was read before stays as it is."""
+    return raw if isinstance(raw, int) else times.count(raw)
+
+
 def _year(raw: Any) -> int:
     if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
@@ -131,7 +167,7 @@ def _year(raw: Any) -> int:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Whole = Annotated[int, PlainValidator(times.count)]
+Whole = Annotated[int, PlainValidator(_whole)]
 TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
 RouteFact = Annotated[
     Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))
@@ -164,6 +200,7 @@ RenalFact = Annotated[Fact[RenalRule], PlainValidator(fact_of(renal_rule))]
 VialsFact = Annotated[Fact[Vials], PlainValidator(fact_of(supply.vials))]
 VolumeFact = Annotated[Fact[Volume], PlainValidator(fact_of(supply.volume))]
 BsaFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
+AgesFact = Annotated[Fact[Ages], PlainValidator(fact_of(_age_range))]
 CapFact = Annotated[Fact[Quantity | None], PlainValidator(fact_of(_cap))]
 
 
@@ -186,15 +223,29 @@ class Source(Record):
 
 
 class TrialPopulation(Record):
-    """Who the trial is for."""
+    """Who the trial is for. Ages that the texts read do not give are assumed: checks and virtual patients need some."""
 
-    age: Annotated[tuple[float, float], PlainValidator(_age_range)]
+    ages: AgesFact = Field(alias="age")
+    weight: Annotated[tuple[float, float], PlainValidator(_weight_range)] | None = None
     enrolment: Whole | None = None
     disease: Text
 
+    @model_validator(mode="after")
+    def _has_ages(self) -> TrialPopulation:
+        if self.ages.value is None:
+            raise Misread("NK203", "age: cannot be unknown", help="write age: {assumed: >= 18 y, why: …}")
+        return self
+
+    @property
+    def age(self) -> Ages:
+        """Youngest and oldest age in years."""
+        assert self.ages.value is not None
+        return self.ages.value
+
 
 class Numbering(Record):
-    """What day 0 is (`first LINE`), or day 1 where the protocol has no day 0."""
+    """What day 0 is, or day 1 where the protocol has no day 0: `first LINE`, or `first ID` of an assessment on that day
+    where the protocol counts from something that it does not dose, as a transplantation."""
 
     anchor: FromFact
     zero: YesNoFact

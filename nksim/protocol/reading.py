@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -10,42 +9,67 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten
+from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten, suggestion
 from nksim.protocol.doses import DoseByLevel
 from nksim.protocol.drugs import drug_names, proper_name
 from nksim.protocol.facts import BASES, Fact, Misreads
 from nksim.protocol.model import Administration, Arm, Assessment, Protocol
 from nksim.protocol.record import Record
 from nksim.protocol.samples import Samples
+from nksim.protocol.stubs import without_faults
 from nksim.protocol.times import Days, Recurrence, Reference, Relation
 from nksim.protocol.yaml_tree import Path, Tree, read_tree
 
 
 def read_protocol(path: str | FilePath) -> Protocol:
     """The protocol of a file; raises `UnreadableInput` NK100, or `InvalidInput` with every fault of the file."""
+    return parse_protocol(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | FilePath) -> bytes:
+    """The bytes of a protocol file; raises `UnreadableInput` NK100."""
     try:
-        data = FilePath(path).read_bytes()
+        return FilePath(path).read_bytes()
     except OSError as error:
         raise UnreadableInput(
             "NK100",
             f"cannot read {shorten(path)}: {error.strerror}",
             help="give a protocol id of `nksim protocols list`, or the path of a file",
         ) from None
-    return parse_protocol(data, str(path))
 
 
 def parse_protocol(data: bytes, file: str) -> Protocol:
     """The protocol written in `data`; `file` names it in faults."""
-    tree = read_tree(data, file)
+    tree = read_tree(data, file, salvage=True)
+    faults, replaced = list(tree.faults), set[Path]()
+    protocol: Protocol | None = None
     try:
         protocol = Protocol.model_validate(tree.content)
     except ValidationError as error:
-        raise InvalidInput(f for e in error.errors(include_url=False) for f in _faults(tree, e)) from None
-    faults = [m.at(tree.place(path, key=on_key)) for path, on_key, m in inconsistencies(protocol)]
-    if faults:
-        raise InvalidInput(faults)
+        found = [(_in_file(tree, e["loc"]), list(_faults(tree, e))) for e in error.errors(include_url=False)]
+        faults += [f for _, here in found for f in here]
+        # The rest of the file is looked at too, so that nobody mends it fault by fault.
+        left = without_faults(tree.content, [path for path, here in found if here])
+        protocol, replaced = left if left else (None, replaced)
+    if protocol is not None:
+        faults += [
+            m.at(tree.place(path, key=on_key))
+            for path, on_key, m in inconsistencies(protocol)
+            if not any(path[: len(part)] == part for part in replaced)
+            and not (m.code == "NK229" and _rests_on(protocol, path, replaced))
+        ]
+    if faults or protocol is None:
+        raise InvalidInput(dict.fromkeys(faults))
     protocol._sha256 = hashlib.sha256(data).hexdigest()
     return protocol
+
+
+def _rests_on(protocol: Protocol, path: Path, replaced: set[Path]) -> bool:
+    """Whether a line is of a product whose own fault was just reported."""
+    match path:
+        case ("arms", str(arm), "phases", int(p), "give", int(g), *_):
+            return ("products", protocol.arms[arm].phases[p].give[g].product) in replaced
+    return False
 
 
 def _faults(tree: Tree, error: Any) -> Iterator[Fault]:
@@ -69,13 +93,26 @@ def _faults(tree: Tree, error: Any) -> Iterator[Fault]:
             yield Fault("NK203", f"{path[-1]}: is empty", tree.place(path), "add at least one entry")
     elif error["type"] == "missing":
         yield Fault("NK203", f"{path[-1]}: is missing", tree.place(path[:-1], key=True), f"add {path[-1]}: …")
+    elif error["type"] == "literal_error":
+        allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        found = f"{path[-1]}: {shorten(_found(tree, path))} is not known"
+        yield Fault("NK202", found, tree.place(path), suggestion(_found(tree, path), allowed))
     else:
-        yield Fault(
-            "NK202",
-            f"{shorten(_found(tree, path))} is not valid here: {error['msg'].lower()}",
-            tree.place(path),
-            "see protocols/README.md for the format",
-        )
+        here = _SHAPES.get(error["type"], "another shape")
+        name = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
+        keys = _record_at(path).model_fields
+        mend = f"write {here}" + (f", with {', '.join(f.alias or n for n, f in keys.items())}" if "map" in here else "")
+        yield Fault("NK202", f"{name}{shorten(_found(tree, path))} is not {here}", tree.place(path), mend)
+
+
+_SHAPES = {
+    "model_type": "a map of keys",
+    "model_attributes_type": "a map of keys",
+    "dict_type": "a map of keys",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "string_type": "plain text",
+}
 
 
 def _in_file(tree: Tree, loc: tuple[str | int, ...]) -> Path:
@@ -99,8 +136,9 @@ def _found(tree: Tree, path: Path) -> Any:
 def _known_keys(path: Path) -> str:
     """The keys that may stand beside an unknown one, the nearest first."""
     names = [f.alias or n for n, f in _record_at(path[:-1]).model_fields.items()]
-    near = difflib.get_close_matches(str(path[-1]), names, n=1)
-    return f"did you mean {near[0]}?" if near else f"keys here: {', '.join(names)}"
+    if _record_at(path[:-1]) is Administration:
+        names.insert(names.index("days"), "day")
+    return suggestion(path[-1], names, f"keys here: {', '.join(names)}")
 
 
 def _record_at(path: Path) -> type[BaseModel]:
@@ -182,14 +220,13 @@ def _sources(protocol: Protocol, path: Path, node: Any) -> Iterator[Inconsistenc
     if isinstance(node, Fact):
         known = protocol.sources
         if node.source is not None and node.source not in known:
-            near = difflib.get_close_matches(node.source, known, n=1)
             yield (
                 (*path, "source"),
                 False,
                 Misread(
                     "NK223",
                     f"source {shorten(node.source)} is not in sources:",
-                    help=f"did you mean {near[0]}?" if near else "add it there",
+                    help=suggestion(node.source, known, "add it there"),
                 ),
             )
         if node.use is not None:
@@ -234,28 +271,36 @@ def _lines(protocol: Protocol, arm_name: str, arm: Arm) -> Iterator[Inconsistenc
         seen.add(item.id)
         yield from _times(protocol, path, item, ids)
     anchor = protocol.numbering.anchor.value
-    if anchor is not None and (anchor.line not in ids or anchor.which != "first"):
+    marks = {a.id for a in arm.assess if a.days is not None and _is_anchor_day(protocol, a)}
+    if anchor is not None and (anchor.line not in ids | marks or anchor.which != "first"):
         yield (
             ("numbering", "anchor"),
             False,
             Misread(
                 "NK220",
                 f"anchor {anchor} is not the first dose of a line of arm {arm_name}",
-                help=f"write first and one of {', '.join(sorted(ids))}",
+                help=f"write first and one of {', '.join(sorted(ids | marks))}",
             ),
         )
 
 
+def _is_anchor_day(protocol: Protocol, item: Assessment) -> bool:
+    """Whether an assessment stands on the day from which days are counted, and on no other."""
+    value = item.days.chosen.value if item.days else None
+    return isinstance(value, Days) and value.days == ((0,) if protocol.numbering.zero.value else (1,))
+
+
 def _line(protocol: Protocol, path: Path, line: Administration, ids: set[str]) -> Iterator[Inconsistency]:
     if line.product not in protocol.products and line.product not in drug_names():
-        proper = proper_name(line.product)
+        proper, others = proper_name(line.product), [*protocol.products, *sorted(drug_names())]
+        declared = "add it to products:, as kind: drug"
         yield (
             (*path, "product"),
             False,
             Misread(
                 "NK225",
                 f"product {shorten(line.product)} is neither in products: nor a known drug",
-                help=f"write {proper}" if proper else "add it to products:, as kind: drug",
+                help=f"write {proper}" if proper else suggestion(line.product, others, declared),
             ),
         )
     yield from _dose(protocol, path, line)
@@ -287,7 +332,7 @@ def _dose(protocol: Protocol, path: Path, line: Administration) -> Iterator[Inco
     measured = {q.dimension for q in levels} if levels else dose.dimensions if dose else set()
     product = protocol.products.get(line.product)
     counted = product is not None and product.kind == "nk"
-    if measured - {"cells"} if counted else "cells" in measured and product is None:
+    if measured - {"cells"} if counted else "cells" in measured and line.product in drug_names():
         wanted = "write cells or cells/kg" if counted else "write it in mg or IU"
         found = " and ".join(sorted(measured))
         yield (*path, "dose"), False, Misread("NK229", f"{line.product} is dosed in {found}", help=wanted)
@@ -322,14 +367,13 @@ def _reference(path: Path, value: Any, ids: set[str]) -> Iterator[Inconsistency]
     """What a time counts from must be a line of the arm."""
     refers = value.first if isinstance(value, Recurrence) else value.of if isinstance(value, Samples) else value
     if isinstance(refers, (Relation, Reference)) and refers.line not in ids:
-        near = difflib.get_close_matches(refers.line, ids, n=1)
         yield (
             path,
             False,
             Misread(
                 "NK220",
                 f"{shorten(refers.line)} is not a line of this arm",
-                help=f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(ids))}",
+                help=suggestion(refers.line, sorted(ids)),
             ),
         )
 

@@ -50,8 +50,10 @@ class Tree:
         self.faults.append(Fault(code, message, place, help))
 
 
-def read_tree(data: bytes, file: str) -> Tree:
-    """The tree of a file's bytes; raises `InvalidInput` (NK101-NK109) where it is not the strict YAML.
+def read_tree(data: bytes, file: str, *, salvage: bool = False) -> Tree:
+    """The tree of a file's bytes; raises `InvalidInput` (NK101-NK108) where it is not the strict YAML.
+
+    To `salvage` is to give the tree all the same where it can be read, with its faults noted in it.
 
     >>> read_tree(b"dose: 60 mg/kg", "a.yaml").content
     {'dose': '60 mg/kg'}
@@ -68,10 +70,20 @@ def read_tree(data: bytes, file: str) -> Tree:
         mark = error.problem_mark or error.context_mark
         place = tree.mark(mark, mark) if mark else Place(file)
         tree.fault("NK103", f"not YAML: {error.problem or error.context}", place, "check indentation, quotes, brackets")
-    except yaml.YAMLError as error:
-        tree.fault("NK103", f"not YAML: {shorten(error)}", Place(file), "write the file as UTF-8 text")
-    if tree.faults:
+        builder.broken = True
+    except yaml.reader.ReaderError as error:
+        before = (text[: error.position] + "?").splitlines()
+        line = tree.lines[len(before) - 1] if len(before) <= len(tree.lines) else ""
+        place = Place(file, len(before), len(before[-1]), 1, line)
+        tree.fault("NK103", f"not YAML: {shorten(text[error.position])} is a control character", place, "delete it")
+        builder.broken = True
+    if tree.faults and (builder.broken or not salvage):
         raise InvalidInput(tree.faults)
+    builder.drop_what_is_refused()
+    if tree.content is None or tree.content == "":
+        raise InvalidInput(
+            "NK102", "the file is empty but for comments", place=Place(file), help="begin with format: 1"
+        )
     if not isinstance(tree.content, dict):
         raise InvalidInput("NK102", "the file is not a map of keys", place=tree.place(()), help="begin with format: 1")
     return tree
@@ -93,6 +105,13 @@ class _Builder:
         self.stack: list[tuple[Path, Any]] = []
         self.pending_key: list[str | None] = []
         self.documents = 0
+        self.broken = False
+        self.refused: list[tuple[dict[str, Any], str]] = []
+
+    def drop_what_is_refused(self) -> None:
+        """Takes second values of a key and merge keys out of the content; their faults are noted."""
+        for container, key in self.refused:
+            container.pop(key, None)
 
     def take(self, event: yaml.Event) -> None:
         place = self.tree.mark(event.start_mark, event.end_mark)
@@ -131,6 +150,7 @@ class _Builder:
         if self.stack and isinstance(self.stack[-1][1], dict) and self.pending_key[-1] is None:
             self.tree.fault("NK103", "a key is a map or a list", place, "a key is plain text")
             self.pending_key[-1] = f"<{len(self.tree.faults)}>"
+            self.broken = True
         path = self._value(container, place)
         self.stack.append((path, container))
         self.pending_key.append(None)
@@ -143,9 +163,11 @@ class _Builder:
         if text in container:
             first = self.tree.keys[(*path, text)].line
             self.tree.fault("NK108", f"duplicate key {shorten(text)}, first on line {first}", place, "keep one of them")
-            text = f"{text}<{place.line}>"
+            text = f"{text}<{place.line}:{place.column}>"
+            self.refused.append((container, text))
         if text == "<<":
             self.tree.fault("NK105", "merge keys are not allowed", place, "write the values out")
+            self.refused.append((container, text))
         self.tree.keys[(*path, text)] = place
         self.pending_key[-1] = text
 

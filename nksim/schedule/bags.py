@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from nksim.errors import InvalidInput
+from nksim.limits import limit
 from nksim.patient import Patient
 from nksim.protocol.model import Product
 from nksim.protocol.supply import Bag, Limits
 from nksim.schedule.bodysize import Caution, exact
-from nksim.schedule.rounding import MOST_CHANGED_PERCENT
 from nksim.units import Quantity, grouped, plain
 
 
@@ -33,7 +33,7 @@ def from_bags(
     )
     cautions = _beyond(product.limits, bag, bags, exact(patient.weight())) if product.limits else []
     share = delivered / target * 100
-    if abs(share - 100) > MOST_CHANGED_PERCENT:
+    if abs(share - 100) > limit("rounding").high:
         cautions.append(("NK327", f"whole bags deliver {share:.1f} % of the target"))
     return delivered, words, tuple(cautions)
 
@@ -55,14 +55,14 @@ def _beyond(limits: Limits, bag: Bag, bags: Decimal, weight_kg: Decimal) -> list
     """What the bags bring along beyond a limit; a limit without a content in the file cannot be checked."""
     found: list[Caution] = []
     t_cells = _number(bag.cells) * _share(bag.t_cells) if bag.t_cells else None
-    for name, limit, each in (
+    for name, held, each in (
         ("T cells", limits.t_cells, t_cells),
         ("DMSO", limits.dmso, _number(bag.dmso) if bag.dmso else None),
         ("endotoxin", limits.endotoxin, _number(bag.endotoxin) if bag.endotoxin else None),
     ):
-        if limit is None or limit.chosen.value is None:
+        if held is None or held.chosen.value is None:
             continue
-        most: Quantity = limit.chosen.value
+        most: Quantity = held.chosen.value
         if each is None:
             found.append(("NK326", f"{name} limited to {most}, and the file does not say what a bag holds"))
         elif (per_kg := bags * each / weight_kg) > most.number:

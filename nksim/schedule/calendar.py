@@ -7,13 +7,14 @@ import datetime as dt
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
+from nksim.dates import parse_date
 from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.schedule.closures import Site
 from nksim.schedule.expansion import Event, Schedule, timed
 from nksim.schedule.placing import Move, key_of, moves
-from nksim.schedule.safety import Finding, findings
+from nksim.schedule.safety import Finding, findings, weight_age_findings
 from nksim.schedule.spread import Spread, slacks, spreads
 from nksim.schedule.timing import Moment, protocol_day
 from nksim.units import Duration
@@ -74,7 +75,9 @@ def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None
     rows.sort(key=lambda r: (r[0].start.astimezone(dt.UTC), _rank(r[0].event), r[1]))
     slack = spreads(slacks(schedule.choice, timed(schedule.choice), schedule.anchor_clock))
     placed = tuple(placer.with_spread(r, slack.get(key_of(r.event))) for r, _ in rows)
-    found = (*findings(schedule), *(closed_findings(placed, site) if site else ()))
+    first = min((r.start.date() for r in placed if r.event.dose), default=date)
+    weighed = weight_age_findings(schedule.patient, first)
+    found = (*findings(schedule), *weighed, *(closed_findings(placed, site) if site else ()))
     return Calendar(schedule, date, tz, placed, found)
 
 
@@ -84,6 +87,7 @@ def closed_findings(rows: tuple[Row, ...], site: Site) -> tuple[Finding, ...]:
         Finding(
             "NK330",
             f"{r.event.line} {r.event.occasion.number}/{r.event.occasion.count} on {r.start:%a %Y-%m-%d}: {r.closed}",
+            (r.event.line,),
         )
         for r in rows
         if r.closed
@@ -103,23 +107,6 @@ def _rank(event: Event) -> int:
     return 3 if event.length is not None else 2 if event.occasion.after_dose else 0
 
 
-def parse_date(text: str) -> dt.date:
-    """A date written YYYY-MM-DD.
-
-    >>> parse_date("2028-02-29")
-    datetime.date(2028, 2, 29)
-    """
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        raise InvalidInput("NK406", f"{shorten(text)} is not a date", help="write YYYY-MM-DD")
-    try:
-        date = dt.date.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput("NK406", f"there is no date {shorten(text)}", help="is the day in that month?") from None
-    if not 1990 <= date.year <= 2150:
-        raise InvalidInput("NK406", f"the year of {text} is not plausible", help="a date from 1990 to 2150")
-    return date
-
-
 def zone(name: str) -> ZoneInfo:
     """The IANA time zone of that name; raises `UsageError` NK407 when there is none.
 
@@ -131,10 +118,13 @@ def zone(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (KeyError, OSError, ValueError):
             pass
+    # Only another spelling is offered: what CST means is not for nksim to guess.
+    folded = name.casefold().replace(" ", "_")
+    near = sorted(z for z in available_timezones() if folded in (z.casefold(), z.casefold().rpartition("/")[2]))
     raise UsageError(
         "NK407",
         f"no time zone {shorten(name)}",
-        help="an IANA name such as Asia/Shanghai or America/New_York",
+        help=f"did you mean {near[0]}?" if near else "an IANA name such as Asia/Shanghai or America/New_York",
     )
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 from nksim.errors import InvalidInput
+from nksim.limits import limit
 from nksim.protocol.doses import Rounding
 from nksim.protocol.supply import Volume
 from nksim.schedule.bodysize import Caution, rounded
 from nksim.units import grouped, plain
-
-# HOPA 2018 (Fahrenbruch): within 10 % of the ordered dose.
-MOST_CHANGED_PERCENT = Decimal(10)
 
 
 def half_up(amount: Decimal, step: Decimal) -> Decimal:
@@ -39,7 +37,7 @@ def round_volume(amount: Decimal, unit: str, volume: Volume, line_id: str) -> tu
     ml = amount / strength.number
     if volume.step_ml:
         ml = half_up(ml, volume.step_ml)
-        _check_change(amount, ml * strength.number, MOST_CHANGED_PERCENT, line_id)
+        _check_change(amount, ml * strength.number, limit("rounding").high, line_id)
         amount = ml * strength.number
     words = f"{rounded(ml)} mL of {grouped(strength.number)} {unit}/mL"
     if volume.step_ml:

@@ -4,45 +4,95 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from nksim.errors import InvalidInput
+from nksim.limits import Check, checks, limit
+from nksim.patient import Patient
 from nksim.protocol.doses import DoseChoice, DoseRule
-from nksim.protocol.drugs import Drug, drugs
+from nksim.protocol.drugs import DoseLimits, dose_limits
 from nksim.protocol.model import Administration
 from nksim.protocol.times import Relation
-from nksim.schedule.expansion import Event, Schedule, anchor_line
+from nksim.schedule.bodycheck import body_slips
+from nksim.schedule.bodysize import surface
+from nksim.schedule.dosing import dose_of
+from nksim.schedule.expansion import Event, Schedule
 from nksim.units import Quantity, grouped
 
 MIDNIGHT = dt.time(0)
+# Prefixes that are mistaken for one another: mcg and mg differ by 10^3, IU and WU (wan units) by 10^4.
+_SLIPS = {"mg": (Decimal(1000), "mg and mcg"), "IU": (Decimal(10000), "IU and WU")}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at before the calendar is used."""
+    """Something to look at before the calendar is used; `waived` is the reason why someone overruled it.
+
+    `lines` are the lines that it is about; with none it is about the patient or the whole regimen.
+    """
 
     code: str
     message: str
+    lines: tuple[str, ...] = ()
+    waived: str | None = None
+
+    @property
+    def check(self) -> Check:
+        """What found it: its severity, its limits and their sources."""
+        return checks()[self.code]
+
+    def concerns(self, line: str) -> bool:
+        """Whether whoever gives this line must know it."""
+        return line in self.lines or not self.lines
+
+    @property
+    def note(self) -> str:
+        """In one line, for a person who holds the output."""
+        if self.waived is not None:
+            return f"check {self.code} waived ({self.waived}): {self.message}"
+        return f"check {self.code}: {self.message}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data, with the severity, the sources and the reason of a waiver."""
+        return {
+            "code": self.code,
+            "severity": self.check.severity,
+            "message": self.message,
+            "lines": list(self.lines),
+            "waived": self.waived,
+            "sources": [str(source) for source in self.check.sources],
+        }
 
     def __str__(self) -> str:
+        if self.waived is not None:
+            return f"waived[{self.code}]: {self.message} (reason: {self.waived})"
         return f"warning[{self.code}]: {self.message}"
 
 
 def findings(schedule: Schedule) -> tuple[Finding, ...]:
     """Everything that the checks find in a patient's schedule, in a fixed order.
 
-    Raises `InvalidInput` NK310 for a dose that no protocol gives: it is a slip, not a choice.
+    Raises `InvalidInput` NK310 for a dose that no protocol gives: it is a slip, not a choice. What is to be held back
+    until it is waived (`Check.severity`) is among the findings; `nksim.schedule.waivers` holds it.
     """
     found = list(regimen_findings(schedule))
     for line in schedule.choice.arm.lines:
         events = [e for e in schedule.doses if e.line == line.id]
-        found += _most_per_dose(line, events)
-        found += _cautions(events)
-        found += _restated(line, events, schedule.patient.weight_kg)
+        own = (
+            *_most_per_dose(line, events),
+            *_cautions(events),
+            *_restated(line, events, schedule.patient.weight_kg),
+            *_windows_overlap(line, events, schedule.anchor_clock),
+            *_more_than_an_adult(schedule, line, events),
+        )
+        found += (replace(f, lines=(line.id,)) for f in own)
+    _refuse_harmful_days(schedule)
     found += _outside_population(schedule)
+    found += body_findings(schedule.patient)
     return tuple(found)
 
 
@@ -50,12 +100,15 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
     """What the checks find in the regimen itself, whoever the patient is; raises as `findings` does."""
     found: list[Finding] = []
     for line in schedule.choice.arm.lines:
-        found += _drug_range(line)
-        found += _registered_range(line)
         events = [e for e in schedule.doses if e.line == line.id]
-        found += _count(line, events)
-        found += _listed(line, events)
-        found += _least_gap(line, events, schedule.anchor_clock)
+        own = (
+            *_drug_range(line),
+            *_registered_range(line),
+            *_count(line, events),
+            *_listed(line, events),
+            *_least_gap(line, events, schedule.anchor_clock),
+        )
+        found += (replace(f, lines=(line.id,)) for f in own)
     found += _conditioning_after_cells(schedule)
     found += _same_drug_twice(schedule)
     found += _after_what_it_precedes(schedule)
@@ -73,27 +126,106 @@ def _in_range(dose: Quantity, choice: DoseChoice) -> bool:
 
 
 def _drug_range(line: Administration) -> Iterator[Finding]:
-    drug: Drug | None = drugs().get(line.product)
+    drug = dose_limits().get(line.product)
     for dose in _quantities(line) if drug else ():
         assert drug is not None
         own = dose.canonical()
-        limit = drug.refuse_from.canonical() if drug.refuse_from else None
-        if limit and (own.unit, own.per) == (limit.unit, limit.per) and own.number >= limit.number:
+        most = drug.refuse_from.canonical() if drug.refuse_from else None
+        if most and (own.unit, own.per) == (most.unit, most.per) and own.number >= most.number:
             raise InvalidInput(
                 "NK310",
                 f"{line.id}: {dose} of {line.product} is a dose that harms",
-                help=f"refused from {limit} ({drug.source})",
+                help=f"refused from {most} ({drug.refuse_source})",
             )
         same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
         usual = " or ".join(f"{r.low} to {r.high}" for r in drug.ranges)
-        if not same:
+        if own.per in drug.never_per:
+            yield Finding("NK328", f"{line.id}: {line.product} is never dosed as {dose}; usual: {usual}")
+        elif not drug.ranges:
+            yield from _unlike(line, drug, dose)
+        elif not same:
             yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {dose}; usual: {usual}")
-        elif not any(_in_range(dose, r) for r in same):
+        elif any(_in_range(dose, r) for r in same):
+            continue
+        elif slip := _slip(own, same):
+            yield Finding("NK337", f"{line.id}: {dose} of {line.product} is outside the range of {usual}; {slip}")
+        else:
             yield Finding("NK312", f"{line.id}: {dose} of {line.product} is outside the range of {usual}")
 
 
+def _slip(own: Quantity, ranges: Sequence[DoseChoice]) -> str | None:
+    """The prefix whose slip would bring a dose from its range to where it stands."""
+    factor, names = _SLIPS.get(own.unit, (None, ""))
+    for by, words in ((factor, "more"), (1 / factor, "less")) if factor else ():
+        if any(r.low.canonical().number <= own.number * by <= r.high.canonical().number for r in ranges):
+            return f"{grouped(factor or by)} times {words} lies within: {names} are mistaken for one another"
+    return None
+
+
+def _refuse_harmful_days(schedule: Schedule) -> None:
+    """Raises `InvalidInput` NK310 where a day's doses of a drug add up to what its label warns of."""
+    days: dict[tuple[str, int], list[Event]] = {}
+    for e in schedule.doses:
+        days.setdefault((e.what, math.floor(e.occasion.start.from_anchor_d(MIDNIGHT))), []).append(e)
+    for (what, day), events in days.items():
+        drug: DoseLimits | None = dose_limits().get(what)
+        most = drug.refuse_from.canonical() if drug and drug.refuse_from else None
+        if drug is None or most is None or most.per != "m^2" or schedule.patient.height_cm is None:
+            continue
+        total = sum((e.dose.amount for e in events if e.dose and e.dose.unit == most.unit), Decimal(0))
+        per_m2 = total / surface(schedule.patient, schedule.choice.protocol.body)[0]
+        if per_m2 >= most.number * (1 - Decimal("1e-12")):
+            raise InvalidInput(
+                "NK310",
+                f"{' and '.join(dict.fromkeys(e.line for e in events))}: {grouped(per_m2)} {most.unit}/m² of {what} on "
+                f"day {day} from the anchor is a dose that harms",
+                help=f"refused from {most} a day ({drug.refuse_source})",
+            )
+
+
+def _windows_overlap(line: Administration, events: list[Event], clock: dt.time) -> Iterator[Finding]:
+    """Two doses of a line whose windows allow the later one first."""
+    for n, (one, other) in enumerate(pairwise(e.occasion for e in events), 1):
+        if one.latest is None or other.earliest is None:
+            continue
+        if one.latest.from_anchor_d(clock) > other.earliest.from_anchor_d(clock) + 1e-9:
+            yield Finding("NK334", f"{line.id}: the windows of doses {n} and {n + 1} overlap")
+            return
+
+
+def _more_than_an_adult(schedule: Schedule, line: Administration, events: list[Event]) -> Iterator[Finding]:
+    """A child's dose above what the same line gives an adult of ordinary size: is a cap meant?"""
+    grown, patient = limit("adult"), schedule.patient
+    if patient.age_y is None or patient.age_y >= grown.low or line.renal is not None:
+        return
+    weight, height = limit("adult weight"), limit("adult height")
+    adult = Patient(weight=weight.text, height=height.text, age=grown.text, sex="M")
+    bare = line.model_copy(update={"round": None, "volume": None, "vials": None})
+    for e in events:
+        most = dose_of(bare, e.occasion.number, adult, schedule.choice.protocol.body)
+        if e.dose and e.dose.unit == most.unit and e.dose.target > most.amount:
+            yield Finding(
+                "NK338",
+                f"{line.id}: {grouped(e.dose.target)} {most.unit} is more than {grouped(most.amount)} {most.unit} for "
+                f"an adult of {weight.text} and {height.text}: is a cap meant?",
+            )
+            return
+
+
+def _unlike(line: Administration, drug: DoseLimits, dose: Quantity) -> Iterator[Finding]:
+    """A unit or a route in which no regimen read gives a drug that has no proposed range."""
+    own = dose.canonical()
+    unit = own.unit + (f"/{own.per}" if own.per else "")
+    for found, known in ((unit, drug.dosed_in), (line.route.chosen.value, drug.routes)):
+        if known and found not in known:
+            usual = " or ".join(known)
+            yield Finding(
+                "NK311", f"{line.id}: {line.product} is given in {usual} by the regimens read, not in {found}"
+            )
+
+
 def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
-    drug = drugs().get(line.product)
+    drug = dose_limits().get(line.product)
     most = drug.most_per_dose.canonical() if drug and drug.most_per_dose else None
     over = [e for e in events if most and e.dose and e.dose.unit == most.unit and e.dose.amount > most.number]
     if over and most:
@@ -157,8 +289,9 @@ def _least_gap(line: Administration, events: list[Event], anchor_clock: dt.time)
 
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
-    cells = [e for e in schedule.doses if e.line == anchor_line(schedule.choice)]
-    start = cells[0].occasion.start.from_anchor_d(schedule.anchor_clock)
+    cells = {name for name, product in schedule.choice.protocol.products.items() if product.kind == "nk"}
+    starts = [e.occasion.start.from_anchor_d(schedule.anchor_clock) for e in schedule.doses if e.what in cells]
+    start = min(starts, default=math.inf)
     late = sorted(
         {
             e.line
@@ -167,18 +300,25 @@ def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
         }
     )
     if late:
-        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}")
+        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}", tuple(late))
 
 
 def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
-    """Two lines of one drug on one day: a dose written twice looks just like this."""
+    """Two lines of one drug on one day: a dose written twice looks just like this, unless one is timed by the other."""
     days: dict[tuple[str, int], list[str]] = {}
-    for e in schedule.doses:
+    gives = {line.id: line.product for line in schedule.choice.arm.lines}
+    follows = {
+        line.id
+        for line in schedule.choice.arm.lines
+        if isinstance(line.timing.chosen.value, Relation) and gives[line.timing.chosen.value.line] == line.product
+    }
+    for e in (e for e in schedule.doses if e.line not in follows):
         day = math.floor(e.occasion.start.from_anchor_d(MIDNIGHT))
         days.setdefault((e.what, day), []).append(e.line)
     twice = {(what, *sorted(set(lines))): day for (what, day), lines in reversed(days.items()) if len(set(lines)) > 1}
     for (what, *lines), day in reversed(twice.items()):
-        yield Finding("NK322", f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor")
+        both = f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor"
+        yield Finding("NK322", both, tuple(lines))
 
 
 def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
@@ -200,6 +340,7 @@ def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
             yield Finding(
                 "NK323",
                 f"{line.id}: the file gives it before {relation.line}, and dose {late[0]} ends after that begins",
+                (line.id,),
             )
 
 
@@ -208,4 +349,28 @@ def _outside_population(schedule: Schedule) -> Iterator[Finding]:
     age = schedule.patient.age_y
     # Trials count age in completed years: someone of 18.9 years belongs to a trial of 0 to 18 years.
     if age is not None and not low <= age < high + 1:
-        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {low:g} to {high:g} years")
+        ages = f"{low:g} to {high:g} years"
+        if schedule.choice.protocol.population.ages.chosen.basis == "assumed":
+            ages += ", which the file assumes"
+        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {ages}")
+    weight, allowed = schedule.patient.weight_kg, schedule.choice.protocol.population.weight
+    if weight is not None and allowed is not None and not allowed[0] <= weight <= allowed[1]:
+        yield Finding(
+            "NK333", f"weight {weight:g} kg is outside the trial's population of {allowed[0]:g} to {allowed[1]:g} kg"
+        )
+
+
+def body_findings(patient: Patient) -> tuple[Finding, ...]:
+    """What the checks find in the patient's own measures."""
+    return tuple(Finding(code, words) for code, words in body_slips(patient))
+
+
+def weight_age_findings(patient: Patient, first_dose: dt.date) -> tuple[Finding, ...]:
+    """A weight that was taken too long before the first dose, or after it."""
+    if patient.weighed is None:
+        return ()
+    days, most = (first_dose - patient.weighed).days, limit("weight age")
+    if 0 <= days <= most.high:
+        return ()
+    when = f"{days} days before" if days > 0 else "after"
+    return (Finding("NK339", f"weighed on {patient.weighed}, {when} the first dose: at most {most.text} before"),)

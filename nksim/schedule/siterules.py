@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nksim.schedule.calendar import Calendar, parse_date, place, zone
+from nksim.dates import parse_date
+from nksim.schedule.calendar import Calendar, place, zone
 from nksim.schedule.closures import Site, site_of
 from nksim.schedule.cohort import next_start
 from nksim.schedule.earliest import first_day0

@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nksim.dates import parse_date
 from nksim.errors import InvalidInput, Misread, UsageError, shorten
 from nksim.protocol.model import Washout
-from nksim.schedule.calendar import add_months, parse_date
+from nksim.schedule.calendar import add_months
 from nksim.units import Duration, duration
 
 

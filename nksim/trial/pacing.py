@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from nksim.dates import parse_date
 from nksim.errors import Misread, UsageError, shorten
-from nksim.schedule.calendar import parse_date, zone
+from nksim.schedule.calendar import zone
 from nksim.schedule.closures import Site, site_of
 from nksim.trial.asked import Asked
 from nksim.trial.opendays import open_days

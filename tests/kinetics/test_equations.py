@@ -30,7 +30,7 @@ def by_hand(p: dict[str, float], weight: float, y: dict[str, float], u: tuple[fl
     tr = (1 + 1 / p["KTr"]) / (1 + treg * (1 + p["eTr"] * c2e / (c2e + p["E2T"])) / p["KTr"])
     D = L + B + G + X
     rej = (p["kr0"] + p["krS"] * S) * T / p["T0"]
-    pro = (p["pmax"] * sig * tr + p["pCAR"] * p["antigen"]) * (1 - D / (p["Kcap"] * weight))
+    pro = (p["pmax"] * sig * tr + p["pCAR"] * p["antigen"] + p["phome"]) * (1 - D / (p["Kcap"] * weight))
     ex = p["kx"] * pro / p["pmax"]
     loss = p["dD"] + rej + p["wD"] * kill
     ktb = p["kbt"] * p["fb"] / (1 - p["fb"])
