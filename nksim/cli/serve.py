@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
-import webbrowser
+from typing import TYPE_CHECKING
 
 import click
 
 from nksim.cli import options
 from nksim.errors import UsageError, shorten
+
+if TYPE_CHECKING:
+    import socket
 
 
 @click.command()
@@ -25,6 +26,8 @@ def serve(port: int, host: str, names: tuple[str, ...], workers: int | None, ope
 
     Nothing leaves the machine, and nothing about patients is written anywhere. Stop it with Ctrl-C.
     """
+    import secrets
+
     try:
         from nksim.web.server import run
     except ModuleNotFoundError as error:
@@ -49,6 +52,8 @@ def serve(port: int, host: str, names: tuple[str, ...], workers: int | None, ope
     def ready() -> None:
         options.talk(f"nksim is at {address} (Ctrl-C ends it)")
         if opens:
+            import webbrowser
+
             webbrowser.open(address)
 
     run(held, door, processes=workers, ready=ready)
@@ -56,6 +61,8 @@ def serve(port: int, host: str, names: tuple[str, ...], workers: int | None, ope
 
 def _socket(host: str, port: int) -> socket.socket:
     """A socket that listens there; raises `UsageError` NK731 where it cannot."""
+    import socket
+
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=128)

@@ -1,44 +1,16 @@
 """A page that is served for the tests, and a browser that looks at it."""
 
 import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
+from served import serving
 
-SERVE = [sys.executable, "-c", "from nksim.cli import main; main()", "serve", "--port", "0"]
 # What Chromium needs as root in a container, and to ask nobody for anything.
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-
-
-@contextmanager
-def serving(*options):
-    """The address of a page and all that it says on stderr, as long as the block lasts."""
-    process = subprocess.Popen([*SERVE, *options], stderr=subprocess.PIPE, text=True)
-    try:
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if found := re.search(r"nksim is at (http://\S+/)", line):
-                break
-        else:
-            raise AssertionError("".join(said))
-        yield found[1], said
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            _, rest = process.communicate(timeout=20)
-            said.append(rest)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from contextlib import contextmanager
+from importlib import resources
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
@@ -291,3 +292,22 @@ def test_a_file_is_named_by_the_page(page):
     assert answer.headers["content-disposition"] == 'attachment; filename="nksim-calendar.csv"'
     for name in ("calendar.exe", "..%2f..%2fetc%2fpasswd", "passwd", "report.html.yaml"):
         assert httpx.get(f"{page}download/{name}?{VIEW}").status_code in (400, 404)
+
+
+def test_texts_of_an_upload_are_only_ever_text(page):
+    text = resources.files("nksim.protocols_data").joinpath("nkaml.yaml").read_text(encoding="utf-8")
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    text = re.sub(r"^title: .*$", f"title: '{evil}'", text, flags=re.MULTILINE)
+    text = re.sub(r"why: [^,}]*}", f"why: '{evil}'}}", text)
+    assert text.count("onerror") > 5
+    with form_of(page) as (client, mark):
+        found = client.post(f"{page}upload", data={"csrf": mark}, files={"file": ("a.yaml", text.encode())})
+        assert found.status_code == 303, found.text
+        view = f"{page[:-1]}{found.headers['location']}&assume=1&weight=25&height=128&day0=2027-03-01&tz=UTC&n=5"
+        answer = client.get(view).text
+        while 'id="running"' in answer:
+            answer = client.get(view).text
+    assert "<svg" in answer
+    assert "onerror" in answer
+    assert "<script>alert" not in answer
+    assert "<img" not in answer

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
 import httpx
-from conftest import serving
+from served import serving
 
 from nksim.cli import run
 from nksim.web.words import CHINESE
