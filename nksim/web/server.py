@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,6 +67,8 @@ class _Server(uvicorn.Server):
 
 def run(held: socket.socket, door: Door, *, processes: int | None, ready: Callable[[], None]) -> None:
     """Serves the page on a listening socket until it is interrupted."""
+    # Without a handler Python prints what libraries warn of, and their words could hold what users sent.
+    logging.getLogger().addHandler(logging.NullHandler())
     config = uvicorn.Config(
         Page(door, processes=processes).app(),
         http=Impatient,
