@@ -8,15 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
-from nksim.noncompartmental import auc, auc_inf, auc_last, last_index, time_above
+from nksim.noncompartmental import auc_inf, auc_last, last_index, pieces, time_above
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
+Made = TypeVar("Made")
 RECOVERED_PER_UL = 500.0
 COUNTABLE_PER_UL = 0.1
 COUNT, AREA = "cells/µL", "cells·d/µL"
@@ -95,19 +99,32 @@ def _settled(s: Simulation) -> NDArray[np.bool_]:
     return np.asarray((latest >= 0) & (since >= 1 - 1e-9))
 
 
+def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
+    """What several metrics read off the same simulation, worked out once for each."""
+    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
+
+    @wraps(read)
+    def remembered(s: Simulation) -> Made:
+        if s not in known:
+            known[s] = read(s)
+        return known[s]
+
+    return remembered
+
+
 def donor_nk_auc_0_28(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to day 28, cells·d/µL, linear up and logarithmic down."""
     if s.times_d[-1] < 28:
         return _none(s, "donor_nk_auc_0_28", AREA, "the run ends before day 28")
-    chosen = slice(*np.searchsorted(s.times_d, [0.0, np.nextafter(28.0, 29.0)]))
-    return Values("donor_nk_auc_0_28", AREA, auc(s.times_d[chosen], s.outputs["donor_nk"][:, chosen]))
+    upto = np.searchsorted(_from_day0(s)[0], np.nextafter(28.0, 29.0))
+    return Values("donor_nk_auc_0_28", AREA, _areas(s)[:, : upto - 1].sum(axis=1))
 
 
 def donor_nk_auc_last(s: Simulation) -> Values:
     """Area from day 0 to the last count of at least 0.1 cells/µL, cells·d/µL, linear up and logarithmic down."""
     times, counts = _from_day0(s)
     why = f"never at or above {COUNTABLE_PER_UL:g} cells/µL"
-    return Values("donor_nk_auc_last", AREA, auc_last(times, counts, COUNTABLE_PER_UL), why)
+    return Values("donor_nk_auc_last", AREA, auc_last(times, counts, COUNTABLE_PER_UL, _areas(s)), why)
 
 
 def donor_nk_auc_inf(s: Simulation) -> Values:
@@ -116,7 +133,7 @@ def donor_nk_auc_inf(s: Simulation) -> Values:
     last = last_index(counts, COUNTABLE_PER_UL)
     end = np.take_along_axis(counts, np.maximum(last, 0)[:, None], axis=1)[:, 0]
     half_lives = donor_nk_half_life_d(s)
-    area = auc_inf(auc_last(times, counts, COUNTABLE_PER_UL), end, half_lives.values)
+    area = auc_inf(auc_last(times, counts, COUNTABLE_PER_UL, _areas(s)), end, half_lives.values)
     return Values("donor_nk_auc_inf", AREA, area, f"no half-life: {half_lives.missing}")
 
 
@@ -126,6 +143,13 @@ def _from_day0(s: Simulation) -> tuple[Floats, Floats]:
     return s.times_d[chosen], s.outputs["donor_nk"][:, chosen]
 
 
+@_once
+def _areas(s: Simulation) -> Floats:
+    """Areas (n, t - 1) under the donor NK count between the times from day 0 on."""
+    return pieces(*_from_day0(s))
+
+
+@_once
 def donor_nk_half_life_d(s: Simulation) -> Values:
     """ln 2 / λ from a straight line through ln(donor NK) after the last infusion, d.
 

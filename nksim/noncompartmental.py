@@ -21,10 +21,10 @@ def auc(times: Floats, values: Floats) -> Floats:
     >>> bool(abs(auc(np.array([0.0, 1.0, 2.0]), halving)[0] - 6 / math.log(2)) < 1e-12)
     True
     """
-    return np.asarray(_pieces(times, values).sum(axis=1))
+    return np.asarray(pieces(times, values).sum(axis=1))
 
 
-def _pieces(times: Floats, values: Floats) -> Floats:
+def pieces(times: Floats, values: Floats) -> Floats:
     """Area (n, t - 1) of every interval."""
     step, left, right = np.diff(times), values[:, :-1], values[:, 1:]
     falls = (right < left) & (right > 0)
@@ -41,15 +41,18 @@ def last_index(values: Floats, limit: float) -> NDArray[np.intp]:
     return np.where(above.any(axis=1), last, -1)
 
 
-def auc_last(times: Floats, values: Floats, limit: float) -> Floats:
+def auc_last(times: Floats, values: Floats, limit: float, areas: Floats | None = None) -> Floats:
     """AUClast (n,): area by `auc` up to the last value at or above `limit`; nan where none is.
+
+    `areas` are the `pieces` of these values, where they are known already.
 
     >>> auc_last(np.array([0.0, 1.0, 2.0, 3.0]), np.array([[0.0, 2.0, 4.0, 0.05]]), 0.1)
     array([4.])
     """
     last = last_index(values, limit)
     counted = np.arange(times.size - 1) < last[:, None]
-    area = np.where(counted, _pieces(times, values), 0.0).sum(axis=1)
+    parts = pieces(times, values) if areas is None else areas
+    area = np.where(counted, parts, 0.0).sum(axis=1)
     return np.asarray(np.where(last >= 0, area, np.nan))
 
 
@@ -83,6 +86,7 @@ def time_above(times: Floats, values: Floats, threshold: float) -> Floats:
     step, left, right = np.diff(times), values[:, :-1] - threshold, values[:, 1:] - threshold
     rise = np.abs(right - left)
     crosses = (left > 0) != (right > 0)
-    part = np.divide(np.maximum(left, right), rise, out=np.zeros_like(rise), where=crosses & (rise > 0))
-    both = (left > 0) & (right > 0)
-    return np.asarray((np.where(both, 1.0, part) * step).sum(axis=1))
+    inside = ((left > 0) & (right > 0)).astype(np.float64)
+    at = np.nonzero(crosses & (rise > 0))
+    inside[at] = np.maximum(left[at], right[at]) / rise[at]
+    return np.asarray((inside * step).sum(axis=1))

@@ -385,6 +385,9 @@ def solved(
     """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
     covariates = _covariates(population, times_d)
     ends = _infusion_ends(events)
+    if engine_used(name) == "native":
+        made = native.solve(events, values, covariates, times_d, outputs=outputs, aside_d=ends)
+        return made, made.aside["donor_nk"]
     dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends), outputs=outputs)
     at_ends = dense["donor_nk"][:, np.searchsorted(dense.times_d, ends)]
     return dense.at(np.searchsorted(dense.times_d, times_d)), at_ends

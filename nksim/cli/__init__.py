@@ -19,6 +19,7 @@ from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
 from nksim.cli.explain import explain
+from nksim.cli.export import export
 from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.qualify import qualify
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, validate, qualify, explain, serve):
+for command in (protocols, models, calendar, simulate, compare, escalate, validate, qualify, export, explain, serve):
     cli.add_command(command)
 
 

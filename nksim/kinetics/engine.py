@@ -25,7 +25,7 @@ from nksim.kinetics.timeline import timeline
 
 __all__ = ["RELATIVE_TOLERANCE", "solve"]
 
-RELATIVE_TOLERANCE = 5e-6
+RELATIVE_TOLERANCE = 2.5e-6
 _CHUNK = 2000
 
 
@@ -41,7 +41,7 @@ def solve(
     """Trajectories of n patients at `times_d` (t,), from doses, parameters (n,) each and body measures.
 
     `outputs` may also name states (P, T, H, I, S, L, B, G, X). With the default tolerance outputs differ from the
-    reference solver by less than 1e-4 of their value, values below 1e-6 cells/uL apart. The system is at its
+    reference solver by less than 3e-5 of their value, values below 1e-6 cells/uL apart. The system is at its
     baseline until the first dose; at the time of a dose outputs are those just before it. InvalidInput when shapes
     or names do not fit, ModelFailure with patient and parameters when the equations cannot be solved.
 

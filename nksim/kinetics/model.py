@@ -116,8 +116,9 @@ _FROM_STATES = (
     Equation("net", "pro - ex - dead - rej", "net growth of the active cells, per day"),
 )
 
-# A state that only ever adds to others need not be known to its own last digits: donor cells wherever they are count
-# by their effect on those in blood, sensitisation by the rejection that it adds to what is there without it.
+# A state that only ever adds to others need not be known to its own last digits: donor cells out of sight count by
+# what they add to those in blood, sensitisation by the rejection that it adds to what is there without it. Host cells
+# count twice as much as donor cells, because rejection by them adds up over weeks.
 _STATES = (
     State("P", "1", "1", "rP * P * (1 - P) - wP * kill * P", "lymphoid progenitors as a fraction of normal"),
     State(
@@ -143,7 +144,15 @@ _STATES = (
         "sensitisation of the host, 0..1",
         weighed="S + 0.01",
     ),
-    State("L", "cells", "0", "to_lung * cells_per_d - (kL + dead) * L", "donor NK in the lung", "to_lung", "L + B + G"),
+    State(
+        "L",
+        "cells",
+        "0",
+        "to_lung * cells_per_d - (kL + dead) * L",
+        "donor NK in the lung",
+        "to_lung",
+        "20 * (L + B + G)",
+    ),
     State(
         "B",
         "cells",
@@ -151,9 +160,12 @@ _STATES = (
         "to_blood * cells_per_d + kL * L + (net - kbt) * B + ktb * G",
         "donor NK in blood",
         "to_blood",
+        "2 * B",
     ),
-    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", weighed="L + B + G"),
-    State("X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", weighed="B + G + X"),
+    State("G", "cells", "0", "(net - ktb) * G + kbt * B", "donor NK in tissue", weighed="20 * (L + B + G)"),
+    State(
+        "X", "cells", "0", "ex * (B + G) - (dX + rej + wD * kill) * X", "exhausted donor NK", weighed="20 * (B + G + X)"
+    ),
 )
 
 _OUTPUTS = (

@@ -1,7 +1,7 @@
 """The native engine: the algorithm of the NumPy engine in C++, with patients in vector lanes and any number of threads.
 
 It is built at install where a C++ compiler is; without one `available` is False and the NumPy engine does the work.
-A patient's numbers are the same bits in any batch, order, thread and instruction set.
+A patient's numbers are the same bits in any batch, order and thread, and on every processor with the same `arithmetic`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from nksim.kinetics.rendering import for_arrays
 from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
 from nksim.kinetics.timeline import merged
 
-__all__ = ["VARIANTS", "available", "count_into", "solve", "variant"]
+__all__ = ["VARIANTS", "arithmetic", "available", "count_into", "solve", "variant"]
 
-VARIANTS = ("baseline", "avx2", "avx512")
+VARIANTS = ("baseline", "narrow", "avx2", "avx512")
 _DOUBLES, _INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
 _SLOTS = (*(s.name for s in MODEL.states), *(o.name for o in MODEL.outputs), *DRUG_OUTPUTS)
 
@@ -40,10 +40,11 @@ class _Problem(ctypes.Structure):
     """`struct Problem` of native/engine.cpp."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("n", "keys", "times", "slots_wanted")),
+        *((name, ctypes.c_int64) for name in ("n", "keys", "times", "slots_wanted", "width")),
         *((name, _DOUBLES) for name in ("key_time", "key_duration")),
         ("key_target", _INTEGERS),
         *((name, _DOUBLES) for name in ("amount", "drugs", "held", "initial", "jumps", "time")),
+        ("place", _INTEGERS),
         *((name, ctypes.c_double) for name in ("end", "rtol")),
         ("slot", _INTEGERS),
         ("record", ctypes.POINTER(_DOUBLES)),
@@ -66,7 +67,7 @@ def _library() -> ctypes.CDLL | None:
             library.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
             library.nksim_functions.restype = None
             counts = ctypes.POINTER(ctypes.c_uint32)
-            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 4, counts, *(_INTEGERS,) * 3)
+            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 5, counts, *(_INTEGERS,) * 3)
             library.nksim_tally.restype = None
             if library.nksim_problem_size() != ctypes.sizeof(_Problem):
                 return None
@@ -85,6 +86,12 @@ def variant() -> str:
     return VARIANTS[library.nksim_widest()] if library else "none"
 
 
+def arithmetic() -> str:
+    """ "fused" where a product and a sum are rounded once, else "plain": the last digits of the two differ."""
+    library = _library()
+    return "none" if library is None else "fused" if library.nksim_fused() else "plain"
+
+
 def solve(
     events: EventTable,
     parameters: Mapping[str, Floats],
@@ -93,23 +100,27 @@ def solve(
     *,
     outputs: Sequence[str] = OUTPUTS,
     rtol: float = RELATIVE_TOLERANCE,
+    aside_d: Floats | None = None,
     threads: int = 1,
     instructions: str | None = None,
 ) -> Solution:
     """As `nksim.kinetics.engine.solve`, with the same arguments, accuracy and errors.
 
+    `Solution.aside` holds the values at the further times `aside_d`; none of the others is copied for that.
     `threads` share the patients; `instructions` names one of `VARIANTS`; the widest that helps is taken otherwise.
     """
     library = _library()
     if library is None:
         raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
-    arrays, times = checked(events, parameters, covariates, times_d, outputs)
+    arrays, own_d = checked(events, parameters, covariates, times_d, outputs)
+    further_d = np.zeros(0) if aside_d is None else np.asarray(aside_d, dtype=np.float64)
+    times = np.union1d(own_d, further_d) if further_d.size else own_d
+    place = np.argsort(np.argsort(~np.isin(times, own_d), kind="stable"))
     n = events.count
-    call = _Call(events, arrays, covariates, times, outputs, rtol)
+    call = _Call(events, arrays, covariates, times, place, outputs, rtol)
     # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
-    wanted = len(VARIANTS) if n > 8 else 1 if n > 4 else 0
-    wanted = wanted if instructions is None else VARIANTS.index(instructions)
-    chosen = min(wanted, library.nksim_widest())
+    wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
+    chosen = min(VARIANTS.index(wanted), library.nksim_widest())
     if threads == 1:
         codes = [library.nksim_solve(call.problem, chosen)]
     else:
@@ -126,12 +137,15 @@ def solve(
             f"patient {i}: no step could be taken at day {call.failed_at[i]:.6g} after {steps} steps",
             help=f"look for an extreme value among {own}",
         )
+    found = with_chimerism(outputs, call.record)
+    columns = place[np.searchsorted(times, further_d)]
     return Solution(
-        times,
-        with_chimerism(outputs, call.record),
+        own_d,
+        {name: values[:, : own_d.size] for name, values in found.items()},
         call.areas[0] * 24.0,
         call.areas[1] * 24.0,
         Steps(call.taken.astype(np.intp), call.refused.astype(np.intp)),
+        {name: values[:, columns] for name, values in found.items()} if further_d.size else {},
     )
 
 
@@ -147,10 +161,11 @@ def count_into(
     library = _library()
     if library is None:
         return False
-    held = np.ascontiguousarray(values)
+    held = values if values.strides[1] == values.itemsize else np.ascontiguousarray(values)
     library.nksim_tally(
         held.ctypes.data_as(_DOUBLES),
         *held.shape,
+        held.strides[0] // held.itemsize,
         lowest,
         counts.shape[1],
         counts.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
@@ -168,6 +183,7 @@ class _Call:
         parameters: Mapping[str, Floats],
         covariates: Covariates,
         times: Floats,
+        place: NDArray[np.int64],
         outputs: Sequence[str],
         rtol: float,
     ) -> None:
@@ -201,6 +217,7 @@ class _Call:
             "initial": _rows(rendering.initial(list(held)), n),
             "jumps": _rows(rendering.jumps(list(held)), n),
             "time": times,
+            "place": np.ascontiguousarray(place, dtype=np.int64),
             "slot": np.array([_SLOTS.index(name) for name in wanted], dtype=np.int64),
             "areas": self.areas,
             "taken": self.taken,
@@ -217,6 +234,7 @@ class _Call:
             n=n,
             keys=len(keys),
             times=times.size,
+            width=times.size,
             slots_wanted=len(wanted),
             end=float(times[-1]) if times.size else -np.inf,
             rtol=rtol,

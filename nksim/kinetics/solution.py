@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Steps:
 class Solution(Mapping[str, Floats]):
     """Trajectories by name, each (n, t) at `times_d` (t,); areas (n,) under the drugs' curves in mg h/L.
 
-    At the time of a dose the values are those just before it.
+    At the time of a dose the values are those just before it. `aside` holds values at times asked for beside those.
     """
 
     times_d: Floats
@@ -51,6 +51,7 @@ class Solution(Mapping[str, Floats]):
     cy_auc: Floats
     f_ara_a_auc: Floats
     steps: Steps
+    aside: dict[str, Floats] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Floats:
         return self.trajectories[name]

@@ -24,12 +24,15 @@ _FLOOR = 1e-100
 _FIRST_STEP_D = 0.03
 # Sensitisation saturates within seconds of the start of a cell infusion. A long first step would look past that,
 # and its error estimate, which hardly weighs the first stage, would not notice.
-_FIRST_STEP_OF_CELLS_D = 1e-5
+_FIRST_STEP_OF_CELLS_D = 1e-4
 _LONGEST_STEP_D = 1.0
 # When the source of an exchange is down to this part of what it fills, and the shares are right but for what stepping
 # at the limit of stability leaves of them, the exchange is over.
 _RUN_DRY, _NOT_YET_AT_REST = 1e-7, 1e-4
 _MOST_STEPS = 100_000
+# A step that all but reaches the end of its segment is stretched to it.
+_STRETCH = 1.05
+_SAFETY, _BY_NOW, _BY_PAST = 0.95, 0.2, 0.04
 _SHORTEST_STEP_D = 1e-12
 
 
@@ -130,9 +133,10 @@ class _Run:
         for e, k in zip(ERROR[1:], self.k[1:], strict=True):
             wrong += e * k
         wrong *= h
-        weights = np.maximum(np.abs(self.weights(y)), np.abs(self.weights(end)))
-        wrong /= _FLOOR + self.batch.rtol * weights
-        return end, np.abs(wrong).max(axis=0)
+        error = np.zeros_like(h)
+        for row, weight in zip(wrong, self.weights(end), strict=True):
+            error += np.abs(row) / (_FLOOR + weight)
+        return end, error / self.batch.rtol
 
     def write(self, end_t: Floats, h: Floats, accepted: NDArray[np.bool_]) -> None:
         """Interpolate the outputs that fall into the step just accepted."""
@@ -166,7 +170,7 @@ def integrate(batch: Batch) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]
 def _advance(run: _Run) -> None:
     """One step tried by everyone; who reaches the end of a segment enters the next or leaves."""
     left = run.end - run.t
-    closing = run.h * 1.0001 >= left
+    closing = run.h * _STRETCH >= left
     h = np.where(closing, left, run.h)
     with np.errstate(all="ignore"):
         y, error = run.attempt(h)
@@ -176,7 +180,7 @@ def _advance(run: _Run) -> None:
     run.write(end_t, h, accepted)
     # The two exponents damp the see-saw that a controller without memory shows at the limit of stability.
     safe = np.where(sound, np.maximum(error, 1e-8), 1e8)
-    growth = 0.9 * np.exp(-0.17 * np.log(safe) + 0.04 * np.log(run.past_error))
+    growth = _SAFETY * np.exp(-_BY_NOW * np.log(safe) + _BY_PAST * np.log(run.past_error))
     step = h * np.clip(growth, 0.2, np.where(accepted, 5.0, 0.9))
     # A step cut short by the end of a segment says nothing against the longer one planned.
     step = np.where(accepted & closing, np.maximum(step, run.h), step)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nksim import __version__
 from nksim.errors import InvalidInput, UnreadableInput
+from nksim.kinetics import native
 from nksim.metrics import measure
 from nksim.scale.summary import CHUNK, Job, Progress, Summary, Sums, ranges, refuse_too_large
 from nksim.simulation import engine_used
@@ -38,6 +39,7 @@ def compute(job: Job, first: int, n: int) -> bytes:
         sums.add(job.chunk(start, count), start - first)
     arrays: dict[str, NDArray[Any]] = {
         "bounds": np.array([sums.low, sums.high]),
+        "engine": np.array(_engine(job)),
         "open_end": np.array(list(sums.open_end.values()), dtype=np.int64),
         **{f"metric.{name}": values for name, values in sums.values.items()},
         **{f"tally.{name}": values for name, values in sums.tally.packed().items()},
@@ -65,11 +67,11 @@ def run_parts(
     example = job.chunk(0, 1)
     refuse_too_large(n, example.times_d.size, workers, CHUNK)
     store = None if directory is None else _Store(directory, job, n, size)
-    sums, done = Sums(example, n), 0
+    sums, done, here = Sums(example, n), 0, _engine(job)
 
     def take(first: int, part: bytes) -> None:
         nonlocal done
-        done += _add(sums, part, first)
+        done += _add(sums, part, first, here)
         if progress:
             progress(done, n)
 
@@ -103,9 +105,15 @@ def _whole(part: bytes) -> bool:
     return hashlib.sha256(part[32:]).digest() == part[:32]
 
 
-def _add(sums: Sums, part: bytes, first: int) -> int:
-    """Add a part, and say of how many patients it is."""
+def _add(sums: Sums, part: bytes, first: int, engine: str) -> int:
+    """Add a part, and say of how many patients it is; InvalidInput NK659 if another engine than `engine` made it."""
     with np.load(io.BytesIO(part[32:]), allow_pickle=False) as arrays:
+        if (used := str(arrays["engine"])) != engine:
+            raise InvalidInput(
+                "NK659",
+                f"a worker's engine is {used}, and here it is {engine}: the last digits would not agree",
+                help="--engine numpy, which is the same everywhere, or workers like this machine",
+            )
         names = [name.removeprefix("metric.") for name in arrays.files if name.startswith("metric.")]
         count = 0
         for name, still in zip(names, arrays["open_end"].tolist(), strict=True):
@@ -170,6 +178,12 @@ class _Store:
             draft.unlink(missing_ok=True)
 
 
+def _engine(job: Job) -> str:
+    """The engine and what decides its last digits, which differ between some processors."""
+    used = engine_used(job.settings.engine)
+    return f"native, {native.arithmetic()}" if used == "native" else used
+
+
 def identity(job: Job, n: int, size: int) -> dict[str, Any]:
     """What must be the same for two runs to share parts, in words and hashes."""
     example = job.chunk(0, 1)
@@ -178,7 +192,7 @@ def identity(job: Job, n: int, size: int) -> dict[str, Any]:
     doses = b"".join(a.tobytes() for a in (example.events.time_d, example.events.duration_d, example.events.amount))
     return {
         "nksim": __version__,
-        "engine": engine_used(job.settings.engine),
+        "engine": _engine(job),
         "protocol": job.choice.protocol.id,
         "protocol_sha256": job.choice.protocol.sha256,
         "regimen": [list(pair) for pair in job.choice.settings],

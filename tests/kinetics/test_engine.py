@@ -23,10 +23,10 @@ def fifty(mixed, each_engine):
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_fifty_random_patients_agree_with_the_reference_to_a_ten_thousandth(fifty, name):
+def test_fifty_random_patients_agree_with_the_reference(fifty, name):
     engine, reference = fifty
     error = np.abs(engine[name] - reference[name]) / np.maximum(reference[name], 1e-6)
-    assert error.max() <= 1e-4
+    assert error.max() <= 2.5e-5
 
 
 def test_areas_agree_with_those_integrated_by_the_reference(fifty):
@@ -52,7 +52,7 @@ def test_sensitisation_that_saturates_within_seconds_is_not_stepped_over(typical
 def test_il2_rates_too_close_to_split_agree_with_the_reference(nkaml):
     case = nkaml().having(ke2=0.21 * 24, il2_ke=0.21)
     got, exact = case.solve()["donor_nk"], case.reference()["donor_nk"]
-    assert np.max(np.abs(got - exact) / np.maximum(exact, 1e-6)) <= 1e-4
+    assert np.max(np.abs(got - exact) / np.maximum(exact, 1e-6)) <= 2.5e-5
 
 
 def test_a_patient_has_the_same_bits_in_any_batch_and_order(mixed):
@@ -152,7 +152,9 @@ def test_a_later_dose_never_changes_what_was_before(nkaml, typical_child):
     near = GRID <= 20.0
     for name in ALL:
         assert before[name][:, settled].tobytes() == after[name][:, settled].tobytes()
-        np.testing.assert_allclose(before[name][:, near], after[name][:, near], rtol=1e-4)
+        # A thousandth of one cell is nothing.
+        least = 1e-3 if name in ("L", "G", "X") else 0.0
+        np.testing.assert_allclose(before[name][:, near], after[name][:, near], rtol=1e-4, atol=least)
     assert after["donor_nk"][0, -1] != before["donor_nk"][0, -1]
 
 

@@ -106,6 +106,13 @@ def test_parts_of_another_version_are_refused(tmp_path, monkeypatch):
         in_parts(tmp_path)
 
 
+def test_a_worker_with_another_engine_is_refused(monkeypatch):
+    engines = iter(["native, fused", *["numpy"] * 20])
+    monkeypatch.setattr("nksim.scale.parts._engine", lambda job: next(engines))
+    with pytest.raises(InvalidInput, match=r"NK659.*numpy"):
+        in_parts()
+
+
 def full_disk(directory, told):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
