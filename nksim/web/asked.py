@@ -218,7 +218,7 @@ def query(asked: Asked, **changed: str) -> str:
     """The address of a view, which `parse` reads back.
 
     >>> query(parse("weight=20&protocol=nkaml"), lang="zh")
-    'protocol=nkaml&weight=20+kg&lang=zh'
+    'protocol=nkaml&weight=20&lang=zh'
     """
     found = dict(pairs_of(asked))
     found.update(changed)

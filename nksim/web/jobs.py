@@ -67,6 +67,10 @@ class Jobs:
             job.seen = time.monotonic()
         return job
 
+    def forget(self, job: Job) -> None:
+        """Keeps nothing of a job: neither what was asked nor the answer."""
+        self._jobs.pop(job.key, None)
+
     def abandon(self) -> None:
         """Stops what nobody has asked after for a while."""
         for job in self._jobs.values():

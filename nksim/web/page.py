@@ -172,11 +172,10 @@ class Page:
         if name.startswith("calendar."):
             data = await self._quick(name, answers.download, name, asked, patient)
         else:
-            job = self.runs.submit(
-                f"{name}?{query(asked)}", answers.download, name, asked, patient, seconds=RUN_S, reports=True
-            )
+            job = self.runs.submit(f"{name}?{query(asked)}", answers.download, name, asked, seconds=RUN_S, reports=True)
             while not await wait(job, 5):
                 self.runs.get(job.key)
+            self.runs.forget(job)
             if job.faults:
                 raise NksimError(job.faults)
             data = job.value
@@ -213,6 +212,7 @@ class Page:
         """The answer of a call that is nobody else's: what a form sent is never given to another."""
         job = self.overviews.submit(f"{name} {next(self._calls)}", call, *arguments, seconds=QUICK_S, reports=False)
         await job.done.wait()
+        self.overviews.forget(job)
         if job.faults:
             raise NksimError(job.faults)
         return job.value

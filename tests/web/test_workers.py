@@ -117,3 +117,14 @@ def test_too_many_questions_are_refused_with_a_clear_answer():
         return last.value
 
     assert using(work) == 8
+
+
+def test_a_forgotten_job_leaves_nothing_behind():
+    async def work(workers):
+        jobs = Jobs(workers)
+        job = jobs.submit("a", double, 4, seconds=100, reports=False)
+        assert await wait(job, 30)
+        jobs.forget(job)
+        return jobs.get(job.key)
+
+    assert using(work) is None
