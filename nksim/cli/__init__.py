@@ -23,6 +23,7 @@ from nksim.cli.export import export
 from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.qualify import qualify
+from nksim.cli.serve import serve
 from nksim.cli.simulate import simulate
 from nksim.cli.validate import validate
 from nksim.errors import Fault, NksimError
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, validate, qualify, export, explain):
+for command in (protocols, models, calendar, simulate, compare, escalate, validate, qualify, export, explain, serve):
     cli.add_command(command)
 
 
