@@ -385,7 +385,7 @@ def solved(
     """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
     covariates = _covariates(population, times_d)
     ends = _infusion_ends(events)
-    if engine_used(name) == "native":
+    if engine_used(name) == "native" and empirical.PARAMETERS[0] not in values:
         made = native.solve(events, values, covariates, times_d, outputs=outputs, aside_d=ends)
         return made, made.aside["donor_nk"]
     dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends), outputs=outputs)

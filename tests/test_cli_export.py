@@ -67,3 +67,8 @@ def test_an_existing_file_is_kept(written, capsys):
 def test_an_open_question_is_asked_first(capsys):
     assert run(["export", "jk500", "--to", "sbml"]) == 2
     assert "NK501" in capsys.readouterr().err
+
+
+def test_a_curve_without_equations_is_not_exported(capsys):
+    assert run(["export", "nkaml", "--to", "sbml", "--assume", "--model", "empirical"]) == 2
+    assert "NK635" in capsys.readouterr().err

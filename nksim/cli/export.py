@@ -21,7 +21,7 @@ TARGETS = ("sbml",)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the virtual patient.")
 @click.option("--patient", type=click.IntRange(0), default=0, show_default=True, help="Number of the virtual patient.")
 @click.option("--days", type=float, default=90, show_default=True, help="Last day of the run.")
-@click.option("--model", default="model1", show_default=True, help="Parameter set.")
+@click.option("--model", default="model2", show_default=True, help="Parameter set.")
 @click.option("-o", "--output", metavar="FILE", help="Write FILE (.xml or .sbml) instead of stdout.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def export(
