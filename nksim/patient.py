@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from nksim.errors import Fault, InvalidInput, Misread, Place, shorten
 from nksim.units import convert, plain, quantity
+from nksim.words import phrase, said
 
 # Beyond these the number is a slip (grams, pounds, metres, a lost decimal point), not a body.
 PLAUSIBLE = {
@@ -219,11 +220,11 @@ class Patient:
             return None
         if self.age_y < 18:
             found = self.schwartz()
-            return None if found is None else (found, "bedside Schwartz")
+            return None if found is None else (found, said("bedside Schwartz"))
         clearance = self.clearance_ml_min()
         if clearance is None:
             return None
-        return clearance * 1.73 / self.bsa_m2("mosteller"), "Cockcroft-Gault per 1.73 m²"
+        return clearance * 1.73 / self.bsa_m2("mosteller"), said("Cockcroft-Gault per 1.73 m²")
 
     def __str__(self) -> str:
         known = [(self.weight_kg, "kg"), (self.height_cm, "cm"), (self.age_y, "y")]
@@ -337,9 +338,11 @@ BSA_FORMULAS: dict[str, Callable[[float, float], float]] = {
 HEIGHT_FREE = ("chinese-paediatric",)
 # What must be known before a dose rests on one of these.
 BSA_CAUTIONS = {
-    "stevenson": "the constants of Stevenson's formula are remembered, not read in a source: check them",
-    "chinese-paediatric": "this BSA uses no height and falls from 1.15 to 1.05 m² (9 %) just above 30 kg; "
-    "its constants stand on one web page: check them",
+    "stevenson": phrase("the constants of Stevenson's formula are remembered, not read in a source: check them"),
+    "chinese-paediatric": phrase(
+        "this BSA uses no height and falls from 1.15 to 1.05 m² (9 %) just above 30 kg; "
+        "its constants stand on one web page: check them"
+    ),
 }
 BSA_NAMES = {
     "mosteller": "Mosteller",
@@ -348,5 +351,5 @@ BSA_NAMES = {
     "gehan-george": "Gehan-George",
     "boyd": "Boyd",
     "stevenson": "Stevenson",
-    "chinese-paediatric": "Chinese paediatric, by weight alone",
+    "chinese-paediatric": phrase("Chinese paediatric, by weight alone"),
 }

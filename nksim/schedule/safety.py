@@ -15,6 +15,7 @@ from nksim.protocol.model import Administration
 from nksim.protocol.times import Relation
 from nksim.schedule.expansion import Event, Schedule, anchor_line
 from nksim.units import Quantity, grouped
+from nksim.words import listed, phrase, said
 
 MIDNIGHT = dt.time(0)
 
@@ -83,11 +84,12 @@ def _drug_range(line: Administration) -> Iterator[Finding]:
                 help=f"refused from {limit} ({drug.source})",
             )
         same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
-        usual = " or ".join(f"{r.low} to {r.high}" for r in drug.ranges)
+        usual = listed((said("{low} to {high}", low=r.low, high=r.high) for r in drug.ranges), phrase(" or "))
+        named = {"line": line.id, "product": line.product, "dose": dose, "range": usual}
         if not same:
-            yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {dose}; usual: {usual}")
+            yield Finding("NK311", said("{line}: {product} is not usually dosed as {dose}; usual: {range}", **named))
         elif not any(_in_range(dose, r) for r in same):
-            yield Finding("NK312", f"{line.id}: {dose} of {line.product} is outside the range of {usual}")
+            yield Finding("NK312", said("{line}: {dose} of {product} is outside the range of {range}", **named))
 
 
 def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
@@ -97,14 +99,24 @@ def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Findin
     if over and most:
         yield Finding(
             "NK313",
-            f"{line.id}: {grouped(over[0].amount or Decimal(0))} {most.unit} in one dose is above "
-            f"{grouped(most.number)} {most.unit}",
+            said(
+                "{line}: {amount} {unit} in one dose is above {most} {unit}",
+                line=line.id,
+                amount=grouped(over[0].amount or Decimal(0)),
+                most=grouped(most.number),
+                unit=most.unit,
+            ),
         )
 
 
 def _cautions(events: list[Event]) -> Iterator[Finding]:
     """What the calculation of a line's doses warns of, each once."""
-    found = dict.fromkeys((code, f"{e.line}: {words}") for e in events if e.dose for code, words in e.dose.cautions)
+    found = dict.fromkeys(
+        (code, said("{line}: {caution}", line=e.line, caution=words))
+        for e in events
+        if e.dose
+        for code, words in e.dose.cautions
+    )
     yield from (Finding(code, words) for code, words in found)
 
 
@@ -118,8 +130,14 @@ def _restated(line: Administration, events: list[Event], weight_kg: float | None
         per_kg = Quantity(amount / weight, "cells", "kg")
         yield Finding(
             "NK314",
-            f"{line.id}: {Quantity(amount, 'cells')} is {grouped(per_kg.number)} cells/kg at {weight_kg:g} kg, but the "
-            f"registration also says {again.low} to {again.high}",
+            said(
+                "{line}: {amount} is {per_kg} cells/kg at {weight:g} kg, but the registration also says {range}",
+                line=line.id,
+                amount=Quantity(amount, "cells"),
+                per_kg=grouped(per_kg.number),
+                weight=weight_kg,
+                range=again,
+            ),
         )
 
 
@@ -128,21 +146,36 @@ def _registered_range(line: Administration) -> Iterator[Finding]:
     if isinstance(registered, DoseChoice) and line.dose.use is not None:
         for dose in _quantities(line):
             if not registered.holds(dose):
-                yield Finding("NK315", f"{line.id}: {dose} is outside the registered {line.dose.text}")
+                yield Finding(
+                    "NK315",
+                    said(
+                        "{line}: {dose} is outside the registered {range}",
+                        line=line.id,
+                        dose=dose,
+                        range=line.dose.text,
+                    ),
+                )
 
 
 def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:
     planned = line.count.chosen.value if line.count else None
     if planned is not None and len(events) != planned:
-        yield Finding("NK316", f"{line.id}: {len(events)} doses are planned, the registration has {planned}")
+        form = phrase("{line}: {count} doses are planned, the registration has {planned}")
+        yield Finding("NK316", said(form, line=line.id, count=len(events), planned=planned))
 
 
 def _listed(line: Administration, events: list[Event]) -> Iterator[Finding]:
     """A list with more doses than administrations: the last ones are never given."""
     rule = line.dose.chosen.value
-    listed = max((len(case.doses) for case in rule.cases), default=0) if isinstance(rule, DoseRule) else 0
-    if listed > max(1, len(events)):
-        yield Finding("NK319", f"{line.id}: {listed} doses are listed and {len(events)} planned: the rest is not given")
+    most = max((len(case.doses) for case in rule.cases), default=0) if isinstance(rule, DoseRule) else 0
+    if most > max(1, len(events)):
+        words = said(
+            "{line}: {listed} doses are listed and {count} planned: the rest is not given",
+            line=line.id,
+            listed=most,
+            count=len(events),
+        )
+        yield Finding("NK319", words)
 
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
@@ -156,7 +189,7 @@ def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
         }
     )
     if late:
-        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}")
+        yield Finding("NK317", said("conditioning does not end before the first cells: {lines}", lines=listed(late)))
 
 
 def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
@@ -167,7 +200,8 @@ def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
         days.setdefault((e.what, day), []).append(e.line)
     twice = {(what, *sorted(set(lines))): day for (what, day), lines in reversed(days.items()) if len(set(lines)) > 1}
     for (what, *lines), day in reversed(twice.items()):
-        yield Finding("NK322", f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor")
+        form = phrase("{lines} both give {product}, first on the same day {day} from the anchor")
+        yield Finding("NK322", said(form, lines=listed(lines, phrase(" and ")), product=what, day=day))
 
 
 def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
@@ -188,7 +222,12 @@ def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
         if late:
             yield Finding(
                 "NK323",
-                f"{line.id}: the file gives it before {relation.line}, and dose {late[0]} ends after that begins",
+                said(
+                    "{line}: the file gives it before {other}, and dose {number} ends after that begins",
+                    line=line.id,
+                    other=relation.line,
+                    number=late[0],
+                ),
             )
 
 
@@ -197,4 +236,7 @@ def _outside_population(schedule: Schedule) -> Iterator[Finding]:
     age = schedule.patient.age_y
     # Trials count age in completed years: someone of 18.9 years belongs to a trial of 0 to 18 years.
     if age is not None and not low <= age < high + 1:
-        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {low:g} to {high:g} years")
+        words = said(
+            "age {age:g} y is outside the trial's population of {low:g} to {high:g} years", age=age, low=low, high=high
+        )
+        yield Finding("NK318", words)
