@@ -73,6 +73,15 @@ asking = together(
         "--sensitivity", metavar="METRIC", help="Rank what is assumed or unknown by how much it moves METRIC (slow)."
     ),
 )
+lang = together(
+    click.option(
+        "--lang",
+        type=click.Choice(("en", "zh")),
+        default="en",
+        show_default=True,
+        help="Language for a person's eye: English or Simplified Chinese.",
+    )
+)
 outputs = together(
     click.option(
         "-o",

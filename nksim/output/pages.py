@@ -16,7 +16,8 @@ from nksim.metrics import Values
 from nksim.observed import Observed
 from nksim.output import charts, comparisons, inquiries
 from nksim.output.charts.style import letters
-from nksim.output.protocols import in_full, open_questions
+from nksim.output.description import in_full
+from nksim.output.protocols import open_questions
 from nksim.output.provenance import Provenance
 from nksim.output.simulations import METRIC_COLUMNS, cutoffs_read, metric_rows, reading, resting, who
 from nksim.schedule_difference import schedule_differences

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -47,6 +49,26 @@ def signed(day: int) -> str:
     '−7'
     """
     return str(day).replace("-", _MINUS)
+
+
+def folded(text: str, width: int, *, first: str = "", rest: str = "") -> str:
+    """A paragraph in lines of at most `width` columns; Chinese text breaks between any two characters.
+
+    >>> print(folded("环磷酰胺 60 mg/kg，静脉输注", 14, rest="  "))
+    环磷酰胺 60
+      mg/kg，静脉
+      输注
+    """
+    if display_width(text) == len(text):
+        return textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest)
+    lines, line = [], first
+    for piece in re.findall(r"\s+|[!-\u2e7f]+|[（【]*.[，。；：、）】！？]*", text):
+        if display_width(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = rest + piece.lstrip()
+        else:
+            line += piece
+    return "\n".join([*lines, line.rstrip()])
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:

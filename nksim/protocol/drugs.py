@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from nksim.protocol.doses import DoseChoice, dose_range, one_dose
 from nksim.protocol.yaml_tree import read_tree
@@ -13,7 +14,10 @@ from nksim.units import Quantity
 
 @dataclass(frozen=True)
 class Drug:
-    """A drug with the ranges of dose that make sense; `refuse_from` stops, the others are findings."""
+    """A drug with the ranges of dose that make sense; `refuse_from` stops, the others are findings.
+
+    `names` are its names in other languages, by the language's code.
+    """
 
     name: str
     also_called: tuple[str, ...]
@@ -21,6 +25,7 @@ class Drug:
     refuse_from: Quantity | None
     most_per_dose: Quantity | None
     source: str
+    names: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -30,14 +35,28 @@ def drugs() -> dict[str, Drug]:
     >>> sorted(drugs())
     ['aldesleukin', 'cyclophosphamide', 'fludarabine phosphate']
     """
-    tree = read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
+    tree = _tree()
     return {
         name: Drug(name, tuple(d["also_called"]), tuple(dose_range(r) for r in d["ranges"]),
                    one_dose(d["refuse_from"]) if "refuse_from" in d else None,
                    one_dose(d["most_per_dose"]) if "most_per_dose" in d else None,
-                   tree["sources"][d["source"]]["title"])
+                   tree["sources"][d["source"]]["title"], tuple(d.get("names", {}).items()))
         for name, d in tree["drugs"].items()
     }  # fmt: skip
+
+
+@cache
+def _tree() -> Any:
+    return read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
+
+
+def tall_man_names() -> dict[str, str]:
+    """Names that are written with raised letters, by their plain spelling.
+
+    >>> tall_man_names()["doxorubicin"]
+    'DOXOrubicin'
+    """
+    return {name.lower(): name for name in _tree()["tall_man"]["names"]}
 
 
 def drug_names() -> frozenset[str]:
