@@ -178,8 +178,10 @@ class PatientCalendars:
 
             return as_html(self.calendars, self.provenance, spoken)
         if form == "pdf":
-            from nksim.output.sheet_pdf import as_pdf
-
+            try:
+                from nksim.output.sheet_pdf import as_pdf
+            except ModuleNotFoundError:
+                raise UsageError("NK711", "a PDF sheet needs reportlab", help="pip install 'nksim[sheets]'") from None
             return as_pdf(self.calendars, self.provenance, spoken)
         if form == "table":
             return calendars.as_table(self.calendars, self.provenance, spoken)

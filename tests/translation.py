@@ -20,7 +20,9 @@ CALLS = {"said", "phrase", "say"}
 
 def fields(template):
     """The placeholders of a template with their formats."""
-    return sorted(f"{name}!{how}:{form}" for _, name, form, how in string.Formatter().parse(template) if name is not None)
+    return sorted(
+        f"{name}!{how}:{form}" for _, name, form, how in string.Formatter().parse(template) if name is not None
+    )
 
 
 def has_words(template):
@@ -92,8 +94,13 @@ def refresh(language, domain):
     path = LANGUAGES / language / f"{domain}.po"
     old = {entry.msgid: entry.msgstr for entry in polib.pofile(str(path))} if path.exists() else {}
     made = polib.POFile(wrapwidth=110)
-    made.metadata = {"Project-Id-Version": "nksim", "Language": language, "MIME-Version": "1.0",
-                     "Content-Type": "text/plain; charset=utf-8", "Content-Transfer-Encoding": "8bit"}
+    made.metadata = {
+        "Project-Id-Version": "nksim",
+        "Language": language,
+        "MIME-Version": "1.0",
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Transfer-Encoding": "8bit",
+    }
     for text, place in sorted(MESSAGES[domain]().items()):
         flags = ["python-brace-format"] if fields(text) else []
         made.append(polib.POEntry(msgid=text, msgstr=old.get(text, ""), occurrences=[(place, "")], flags=flags))

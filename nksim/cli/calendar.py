@@ -105,6 +105,9 @@ def calendar(
     if earliest:
         for c in made.calendars:
             options.talk(f"{c.schedule.patient.id}: earliest day 0 is {c.day0:%a %Y-%m-%d}")
+    written = {path.suffix[1:] for path in paths} or {"json" if as_json else form}
+    if lang != "en" and written <= {"csv", "json"}:
+        options.talk("note: CSV and JSON are the same in every language")
     for path in paths:
         made.save(path, force=force, lang=lang)
         options.talk(f"wrote {path}")

@@ -300,7 +300,8 @@ def foot(calendar: Calendar, lang: Language) -> list[str]:
         if lines
     ]
     clock = f"{calendar.schedule.anchor_clock:%H:%M}"
-    return [*parts, f"{lang.say(CLOCK_TIMES, time=clock)}\n{lang.say(NO_PRESCRIPTION)}"]
+    last = [lang.say(CLOCK_TIMES, time=clock), lang.say(NO_PRESCRIPTION), *([lang.caution] if lang.caution else [])]
+    return [*parts, "\n".join(last)]
 
 
 CLOCK_TIMES = phrase(

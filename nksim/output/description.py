@@ -66,10 +66,10 @@ class _Words:
             yield self._cohorts(p.cohorts)
         if p.questions:
             yield "\n".join([self.say("Open:"), *(f"  {q.about}: {self.lang.quote(q.ask)}" for q in p.questions)])
-        yield self.say(_FOOT)
+        yield self.say(_FOOT) + (f"\n{self.lang.caution}" if self.lang.caution else "")
 
     def _folded(self, text: str) -> str:
-        return folded(text, _WIDTH, first="  ", rest="    ")
+        return folded(in_words(text), _WIDTH, first="  ", rest="    ")
 
     def _population(self) -> str:
         population = self.protocol.population

@@ -90,7 +90,7 @@ def _description(calendar: Calendar, row: Row, lang: Language) -> list[str]:
     for f in calendar.findings:
         if f.message.startswith(f"{event.line}:"):
             lines.append(say("Check {code}: {message}", code=f.code, message=f.message))
-    return lines
+    return [*lines, lang.caution] if lang.caution else lines
 
 
 def _clean(text: str) -> str:

@@ -17,6 +17,9 @@ from nksim.words import Quoted, Said, phrase, said
 
 LANGUAGES = ("en", "zh")
 _IN_ENGLISH = phrase("[in English] ")
+_UNREVIEWED = phrase(
+    "This Chinese translation has not been reviewed by a pharmacist. The English text is authoritative."
+)
 # What the program says only by way of a variable: names of facts, phases, standings, routes and formulas.
 _TERMS = tuple(map(phrase, (
     "stated", "derived", "assumed", "unknown", "set by the user",
@@ -33,8 +36,8 @@ class Language:
     """A language by its code (`en`, `zh`) with its catalogues; English has none.
 
     >>> zh = language("zh")
-    >>> zh.say(said("{weight} kg ({words})", weight=20, words=said("actual")))
-    '20 kg (实际体重)'
+    >>> zh.say(said(" × {weight} kg ({words})", weight=20, words=said("actual")))
+    ' × 20 kg（实际体重）'
     >>> language("en").say("Dose")
     'Dose'
     """
@@ -79,6 +82,11 @@ class Language:
     def quote(self, text: str | None) -> str:
         """Text of a protocol file in this language, marked where it is not translated."""
         return self.say(Quoted(text)) if text else ""
+
+    @property
+    def caution(self) -> str | None:
+        """What a reader of a translation must know; None in English."""
+        return None if self.code == "en" else self.say(_UNREVIEWED)
 
     def product(self, name: str, protocol: Protocol) -> str:
         """A drug by its name in this language with the English one, or a product of the protocol by its title."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ from nksim.output.language import Language
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed
 from nksim.patient import Patient
-from nksim.schedule.bodysize import surface
+from nksim.schedule.bodysize import rounded, surface
 from nksim.schedule.calendar import Calendar, Row, dated
 from nksim.units import plain
 from nksim.words import phrase, said
@@ -35,16 +36,13 @@ ROUTES = {
 }
 INFUSION = phrase("intravenous infusion")
 DOSE_COLUMNS = tuple(map(phrase, (
-    "Date", "Day", "Local time", "UTC", "Drug or product", "Dose of all", "Dose", "Route", "Duration", "Window", "How",
+    "Date", "Day", "Local time", "UTC", "Drug or product", "No.", "Dose", "Route", "Duration", "Window", "How",
 )))  # fmt: skip
 ASSESSMENT_COLUMNS = tuple(map(phrase, ("Date", "Day", "Assessment", "No.", "Until, or time", "Basis")))
 PLACEHOLDER = "clock time is a placeholder"
 PAGE = phrase("page {page} of {pages}")
 SIGNATURES = tuple(map(phrase, ("Prepared by", "Verified by")))
 SIGNED = tuple(map(phrase, ("name", "signature", "date and time")))
-UNREVIEWED = phrase(
-    "This Chinese translation has not been reviewed by a pharmacist. The English sheet is authoritative."
-)
 
 
 @dataclass(frozen=True)
@@ -103,14 +101,14 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language) -> Sheet:
         Listing(say("Calculations"), tuple(calculations.values()), tuple(numbers.values())),
         Listing(say("Checks"), _checks(calendar, lang)),
         *(
-            Listing(say(heading).rstrip(":："), tuple((in_words(line),) for line in lines))
+            Listing(say(heading).rstrip(":："), tuple((_for_eye(line, lang),) for line in lines))
             for heading, lines in basis_of(calendar, lang)
             if lines
         ),
         Listing(say("Provenance"), tuple((line,) for line in _provenance(calendar, provenance, lang))),
     ]
     clock = "* " + say(CLOCK_TIMES, time=f"{calendar.schedule.anchor_clock:%H:%M}")
-    unreviewed = (say(UNREVIEWED),) if lang.code != "en" else ()
+    caution = (lang.caution,) if lang.caution else ()
     return Sheet(
         lang.code,
         lang.quote(choice.protocol.title),
@@ -118,12 +116,17 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language) -> Sheet:
         tuple(_fields(calendar, lang)),
         (_doses(calendar, numbers, lang), *_assessments(calendar, lang)),
         tuple(listings),
-        (clock, say(NO_PRESCRIPTION)),
-        " · ".join((*unreviewed, say(NO_PRESCRIPTION), provenance.line())),
+        (clock, *caution, say(NO_PRESCRIPTION)),
+        " · ".join((*caution, say(NO_PRESCRIPTION), provenance.line())),
         say(said(PAGE, page="\x01", pages="\x02")),
         tuple(map(say, SIGNATURES)),
         tuple(map(say, SIGNED)),
     )
+
+
+def _for_eye(line: str, lang: Language) -> str:
+    """A line about facts with units and routes in full."""
+    return in_words(re.sub(r"(?<=\.route = )\w+", lambda m: lang.say(said(ROUTES.get(m[0], m[0]))), line))
 
 
 def _fields(calendar: Calendar, lang: Language) -> list[tuple[str, str]]:
@@ -171,7 +174,7 @@ def _surface(calendar: Calendar, patient: Patient, lang: Language) -> str | None
     if patient.weight_kg is None or patient.height_cm is None or body.bsa.chosen.value is None:
         return None
     bsa, words, _ = surface(patient, body)
-    text = lang.say("{bsa:.6f} m² ({words})", bsa=bsa, words=words)
+    text = lang.say("{bsa} m² ({words})", bsa=rounded(bsa), words=words)
     return f"{text} [{lang.say(said('assumed'))}]" if body.bsa.chosen.basis == "assumed" else text
 
 
@@ -179,7 +182,7 @@ def _doses(calendar: Calendar, numbers: dict[str, str], lang: Language) -> Grid:
     rows = [
         _dose_row(calendar, row, numbers[_name(calendar, row, lang)], lang) for row in calendar.rows if row.event.dose
     ]
-    weights = (25, 17, 23, 14, 60, 12, 42, 29, 15, 26, 10)
+    weights = (25, 17, 23, 14, 56, 15, 42, 32, 15, 24, 10)
     return Grid(lang.say("Doses"), tuple(map(lang.say, DOSE_COLUMNS)), tuple(rows), weights)
 
 

@@ -9,8 +9,14 @@ from importlib import resources
 from typing import Any
 from xml.sax.saxutils import escape
 
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Table
+
 from nksim.errors import UsageError
 from nksim.output.language import Language
+from nksim.output.pdf_parts import Columns, Marker, Numbered
 from nksim.output.provenance import Provenance
 from nksim.output.sheet import Cell, Grid, Listing, Sheet, sheet
 from nksim.schedule.calendar import Calendar
@@ -25,33 +31,26 @@ _FONTS = {"NotoSansSC": "NotoSansSC-Regular.ttf", "NotoSansSC-Bold": "NotoSansSC
 def as_pdf(calendars: Sequence[Calendar], provenance: Provenance, lang: Language) -> bytes:
     """One PDF with a sheet for each calendar; the same calendars give the same bytes.
 
-    Raises `UsageError` NK711 without the library, NK712 for a character that the font does not have.
+    Raises `UsageError` NK712 for a character that the font does not have.
     """
-    try:
-        from reportlab.platypus import PageBreak, SimpleDocTemplate
-    except ImportError:
-        raise UsageError("NK711", "a PDF sheet needs reportlab", help="pip install 'nksim[sheets]'") from None
     sheets = [sheet(calendar, provenance, lang) for calendar in calendars]
     _fonts()
     story: list[Any] = []
     for i, s in enumerate(sheets):
         story += [PageBreak()] if i else []
-        story += [_marker(s), *_flow(s)]
+        story += [Marker(s), *_flow(s)]
     out = io.BytesIO()
     about = {"title": " · ".join(s.running for s in sheets), "author": "", "creator": "nksim", "producer": "nksim"}
     document = SimpleDocTemplate(
         out, pagesize=_PAGE, leftMargin=_SIDE, rightMargin=_SIDE, topMargin=_TOP, bottomMargin=_BOTTOM, invariant=1,
         lang=lang.code, **about,
     )  # fmt: skip
-    document.build(story, canvasmaker=_canvas())
+    document.build(story, canvasmaker=_Pages)
     return out.getvalue()
 
 
 @cache
 def _fonts() -> None:
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
     for name, file in _FONTS.items():
         with resources.files("nksim.output").joinpath("fonts", file).open("rb") as data:
             pdfmetrics.registerFont(TTFont(name, io.BytesIO(data.read())))
@@ -59,72 +58,32 @@ def _fonts() -> None:
 
 @cache
 def _glyphs(font: str) -> frozenset[int]:
-    from reportlab.pdfbase import pdfmetrics
-
     return frozenset(pdfmetrics.getFont(font).face.charToGlyph)
 
 
-@cache
-def _canvas() -> type:
-    """A canvas that knows, when all is set, how many pages each sheet has."""
-    from reportlab.pdfgen.canvas import Canvas
+class _Pages(Numbered):
+    """Pages of sheets: patient and plan above, the version and what it is not below."""
 
-    class Numbered(Canvas):  # type: ignore[misc]
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
-            self.pages: list[dict[str, Any]] = []
-
-        def showPage(self) -> None:  # noqa: N802
-            self.pages.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            pages = [page["of_sheet"] for page in self.pages]
-            number = 0
-            for i, page in enumerate(self.pages):
-                self.__dict__.update(page)
-                number = number + 1 if i and pages[i] is pages[i - 1] else 1
-                self._head_and_foot(page["of_sheet"], number, sum(p is pages[i] for p in pages))
-                super().showPage()
-            super().save()
-
-        def _head_and_foot(self, s: Sheet, number: int, of: int) -> None:
-            self.setFont("NotoSansSC", 7)
-            top = _PAGE[1] - 9 * _MM
-            self.drawString(_SIDE, top, _covered(s.running))
-            self.drawRightString(_PAGE[0] - _SIDE, top, s.page.replace("\x01", str(number)).replace("\x02", str(of)))
-            self.drawString(_SIDE, 8 * _MM, _covered(s.foot))
-
-    return Numbered
-
-
-def _marker(s: Sheet) -> Any:
-    """Nothing to see: tells the canvas whose pages begin."""
-    from reportlab.platypus import Flowable
-
-    class Marker(Flowable):  # type: ignore[misc]
-        def wrap(self, *_: float) -> tuple[float, float]:
-            return 0, 0
-
-        def draw(self) -> None:
-            self.canv.of_sheet = s
-
-    return Marker()
+    def head_and_foot(self, of: Sheet, number: int, pages: int) -> None:
+        """Draws what stands around page `number` of `pages`."""
+        self.setFont("NotoSansSC", 7)
+        top = _PAGE[1] - 9 * _MM
+        self.drawString(_SIDE, top, _covered(of.running))
+        self.drawRightString(_PAGE[0] - _SIDE, top, of.page.replace("\x01", str(number)).replace("\x02", str(pages)))
+        self.drawString(_SIDE, 8 * _MM, _covered(of.foot))
 
 
 def _flow(s: Sheet) -> Iterator[Any]:
     """The parts of a sheet from the title to the signatures."""
-    from reportlab.platypus import BalancedColumns, KeepTogether
-
     yield _text(_bold(s.title), s, 13, after=4)
     yield _fields(s)
     for grid in s.tables:
         yield _heading(grid.heading, s)
         yield _table(grid, s)
     calculations, *others = s.listings
-    yield from _listing(calculations, s)
-    beside = [flowable for listing in others for flowable in _listing(listing, s)]
-    yield BalancedColumns(beside, nCols=2, innerPadding=12, spaceBefore=2)
+    for block in _listing(calculations, s):
+        yield KeepTogether(block)
+    yield Columns([block for listing in others for block in _listing(listing, s)])
     closing = [_text(_plain(text), s, 8, before=3) for text in s.closing]
     yield KeepTogether([*closing, _signatures(s)])
 
@@ -152,9 +111,6 @@ def _bold(text: str) -> str:
 
 
 def _text(markup: str, s: Sheet, size: float, *, before: float = 0, after: float = 0, **more: Any) -> Any:
-    from reportlab.lib.styles import ParagraphStyle
-    from reportlab.platypus import Paragraph
-
     bullet = more.pop("bullet", None)
     style = ParagraphStyle(
         "text", fontName="NotoSansSC", fontSize=size, leading=size * 1.28, spaceBefore=before, spaceAfter=after,
@@ -169,8 +125,6 @@ def _heading(text: str, s: Sheet) -> Any:
 
 def _fields(s: Sheet) -> Any:
     """Label and value in four columns; a long value takes two."""
-    from reportlab.platypus import Table
-
     rows: list[list[Any]] = [[]]
     spans: list[tuple[Any, ...]] = []
     for label, text in s.fields:
@@ -194,8 +148,6 @@ def _tight(by: float) -> list[tuple[Any, ...]]:
 
 def _table(grid: Grid, s: Sheet) -> Any:
     """A table whose header stands on every page and of which no row is left alone."""
-    from reportlab.platypus import Table
-
     rows = [[_text(_bold(c), s, 8) for c in grid.columns], *([_cell(c, s) for c in row] for row in grid.rows)]
     widths = [_WIDE * w / sum(grid.weights) for w in grid.weights]
     look = [
@@ -211,23 +163,25 @@ def _table(grid: Grid, s: Sheet) -> Any:
 
 def _cell(cell: Cell, s: Sheet) -> Any:
     text = cell.text.replace(" ", "\N{NO-BREAK SPACE}") if cell.kept else cell.text
-    marks = "".join(f" [{_plain(mark)}]" for mark in cell.marks)
+    apart = "<br/>" if len(cell.text) > 20 else " "
+    marks = "".join(f"{apart}[{_plain(mark)}]" for mark in cell.marks)
     return _text((_bold(text) if cell.strong else _plain(text)) + marks, s, 8)
 
 
-def _listing(listing: Listing, s: Sheet) -> Iterator[Any]:
-    yield _heading(listing.heading, s)
+def _listing(listing: Listing, s: Sheet) -> Iterator[list[Any]]:
+    """The heading with the first item, from which it never parts, and the other items."""
+    indent = 18 if listing.numbers else 9
     numbers = listing.numbers or ("•",) * len(listing.items)
+    items = []
     for number, (first, *more) in zip(numbers, listing.items, strict=True):
         rest = "".join(f'<br/><font size="7">{_plain(text)}</font>' for text in more if text)
-        yield _text(_plain(first) + rest, s, 8, leftIndent=18 if listing.numbers else 9, bulletIndent=0, bullet=number,
-                    splitLongWords=1, allowWidows=0, allowOrphans=0)  # fmt: skip
+        items.append(_text(_plain(first) + rest, s, 8, leftIndent=indent, bulletIndent=0, bullet=number))
+    yield [_heading(listing.heading, s), items[0]]
+    yield from ([item] for item in items[1:])
 
 
 def _signatures(s: Sheet) -> Any:
     """A line for each who prepares and verifies: name, signature, date and time."""
-    from reportlab.platypus import Table
-
     row: list[Any] = []
     for who in s.signatures:
         row.append(_text(_bold(who), s, 8))

@@ -59,7 +59,7 @@ def folded(text: str, width: int, *, first: str = "", rest: str = "") -> str:
       mg/kg，静脉
       输注
     """
-    if display_width(text) == len(text):
+    if not re.search("[\u4e00-\u9fff]", text):
         return textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest)
     lines, line = [], first
     for piece in re.findall(r"\s+|[!-\u2e7f]+|[（【]*.[，。；：、）】！？]*", text):

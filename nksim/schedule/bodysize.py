@@ -72,7 +72,7 @@ def surface(patient: Patient, body: Body) -> tuple[Decimal, str, tuple[Caution, 
     )
     cautions = (("NK321", said(BSA_CAUTIONS[formula])),) if formula in BSA_CAUTIONS else ()
     if cap is not None and bsa > cap.number:
-        return cap.number, said("{bsa:.6f} m² by {measures}, capped", bsa=bsa, measures=words), cautions
+        return cap.number, said("{bsa} m² by {measures}, capped", bsa=rounded(bsa), measures=words), cautions
     return bsa, words, cautions
 
 

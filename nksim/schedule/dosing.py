@@ -174,5 +174,5 @@ def _body_size(
     if quantity.per == "m^2":
         bsa, words, cautions = surface(patient, body)
         facts = (("weight", body.weight.chosen), ("bsa", body.bsa.chosen), ("bsa_cap", body.bsa_cap.chosen))
-        return bsa, said(" × {bsa:.6f} m² ({words})", bsa=bsa, words=words), facts, cautions
+        return bsa, said(" × {bsa} m² ({words})", bsa=rounded(bsa), words=words), facts, cautions
     return Decimal(1), said(" (flat)"), (), ()
