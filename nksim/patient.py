@@ -301,6 +301,17 @@ def boyd(height_cm: float, weight_kg: float) -> float:
     return float(0.0003207 * height_cm**0.3 * grams ** (0.7285 - 0.0188 * math.log10(grams)))
 
 
+def fujimoto(height_cm: float, weight_kg: float) -> float:
+    """0.008883·h^0.663·w^0.444, from Japanese bodies (Fujimoto and others 1968, Nippon Eiseigaku Zasshi).
+
+    The constants are those of pharmaverse's admiral 1.4.1, `compute_bsa`.
+
+    >>> round(fujimoto(170, 75), 3)
+    1.819
+    """
+    return float(0.008883 * height_cm**0.663 * weight_kg**0.444)
+
+
 def stevenson(height_cm: float, weight_kg: float) -> float:
     """0.0061·h + 0.0128·w - 0.1529, common in Chinese texts; constants remembered, not read in a source."""
     return 0.0061 * height_cm + 0.0128 * weight_kg - 0.1529
@@ -332,6 +343,7 @@ BSA_FORMULAS: dict[str, Callable[[float, float], float]] = {
     "haycock": haycock,
     "gehan-george": gehan_george,
     "boyd": boyd,
+    "fujimoto": fujimoto,
     "stevenson": stevenson,
     "chinese-paediatric": chinese_paediatric,
 }
@@ -350,6 +362,7 @@ BSA_NAMES = {
     "haycock": "Haycock",
     "gehan-george": "Gehan-George",
     "boyd": "Boyd",
+    "fujimoto": "Fujimoto",
     "stevenson": "Stevenson",
     "chinese-paediatric": phrase("Chinese paediatric, by weight alone"),
 }

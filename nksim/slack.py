@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,10 @@ def drawn_shifts(choice: Choice, seed: int, timing: int) -> dict[Key, float]:
     """Days by which each dose of one timing departs from its plan, by line and number.
 
     Slack in whole days is drawn in whole days, other slack evenly between its ends; what hangs on a dose follows it;
-    the doses of a line keep their order.
+    the doses of a line keep their order and their least gap: a late dose pushes the next one of its line.
     """
     found = timed(choice)
+    gaps = {line.id: line.gap.chosen.value for line in choice.arm.lines if line.gap}
     held = slacks(choice, found, ANCHOR_CLOCK)
     shifts: dict[Key, float] = {}
 
@@ -40,6 +42,9 @@ def drawn_shifts(choice: Choice, seed: int, timing: int) -> dict[Key, float]:
                 place_line(above)
         planned = [o.start.from_anchor_d(ANCHOR_CLOCK) for o in found[line]]
         real = sorted(p + _drawn(held[key], key, seed, timing, shifts) for p, key in zip(planned, keys, strict=True))
+        if held_apart := gaps.get(line):
+            least = float(held_apart.minutes) / 1440
+            real = list(accumulate(real, lambda before, own: max(own, before + least)))
         shifts.update({key: r - p for key, p, r in zip(keys, planned, real, strict=True)})
 
     for line in found:

@@ -171,9 +171,54 @@ def test_a_file_of_closures_closes_whole_days_without_their_end_and_hours(tmp_pa
     assert dates(found, "cells") == ["03-02", "03-07", "03-10"]
 
 
+# RFC 5545 3.8.5.3 prints which days some of these rules mean; the others were counted on a calendar.
+@pytest.mark.parametrize(
+    ("event", "closed", "year", "month"),
+    [
+        ("DTSTART;VALUE=DATE:20260304\r\nRRULE:FREQ=WEEKLY", [4, 11, 18, 25], 2026, 3),
+        ("DTSTART;VALUE=DATE:20260304\r\nRRULE:FREQ=WEEKLY;UNTIL=20260318", [4, 11, 18], 2026, 3),
+        ("DTSTART;VALUE=DATE:20260304\r\nRRULE:FREQ=WEEKLY;COUNT=2", [4, 11], 2026, 3),
+        ("DTSTART;VALUE=DATE:20260304\r\nRRULE:FREQ=WEEKLY\r\nEXDATE;VALUE=DATE:20260311", [4, 18, 25], 2026, 3),
+        ("DTSTART;VALUE=DATE:20260304\r\nRDATE;VALUE=DATE:20260320,20260330", [4, 20, 30], 2026, 3),
+        ("DTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=MONTHLY;BYDAY=-1FR", [27], 2026, 3),
+        ("DTSTART;VALUE=DATE:20240229\r\nRRULE:FREQ=YEARLY", [], 2026, 2),
+        ("DTSTART;VALUE=DATE:20240229\r\nRRULE:FREQ=YEARLY", [29], 2028, 2),
+        # Three days from the last Friday on: into the next month.
+        ("DTSTART;VALUE=DATE:20260130\r\nDTEND;VALUE=DATE:20260202\r\nRRULE:FREQ=MONTHLY;BYDAY=-1FR", [1, 27, 28, 29], 2026, 3),
+    ],
+)  # fmt: skip
+def test_a_closure_that_repeats_closes_each_of_its_days(event, closed, year, month, tmp_path):
+    file = tmp_path / "closures.ics"
+    file.write_text(ics("SUMMARY:stock-taking\r\n" + event))
+    site = site_of([str(file)], tz=ZoneInfo("Asia/Shanghai"))
+    days = [dt.date(year, month, 1) + dt.timedelta(days=n) for n in range(31)]
+    assert [d.day for d in days if d.month == month and site.closed_on(d) == "stock-taking"] == closed
+
+
+def test_a_repeated_closure_of_hours_keeps_its_clock_time_when_the_clocks_change(tmp_path):
+    """Every Sunday 09:00-11:00 in Berlin: 08:00Z on 22 March, 07:00Z on 29 March 2026; until is read in UTC."""
+    file = tmp_path / "closures.ics"
+    rule = "DTSTART;TZID=Europe/Berlin:20260301T090000\r\nDURATION:PT2H\r\nRRULE:FREQ=WEEKLY;UNTIL=20260405T070000Z"
+    file.write_text(ics("SUMMARY:power cut\r\n" + rule))
+    berlin = ZoneInfo("Europe/Berlin")
+    site = site_of([str(file)], tz=berlin)
+
+    def closed(day, hour, month=3):
+        start = dt.datetime(2026, month, day, hour, tzinfo=dt.UTC).astimezone(berlin)
+        return site.closed(start, start + dt.timedelta(minutes=15)) == "power cut"
+
+    assert [closed(22, h) for h in (7, 8, 9, 10)] == [False, True, True, False]
+    assert [closed(29, h) for h in (6, 7, 8, 9)] == [False, True, True, False]
+    assert [closed(d, 7, 4) for d in (5, 12)] == [True, False]
+
+
 @pytest.mark.parametrize(
     "text",
-    ["nothing", ics(), ics("SUMMARY:x\r\nDTSTART;VALUE=DATE:20260305\r\nRRULE:FREQ=DAILY"), ics("SUMMARY:x"),
+    ["nothing", ics(), ics("SUMMARY:x\r\nDTSTART:20260305T100000\r\nRRULE:FREQ=HOURLY"),
+     ics("SUMMARY:x\r\nDTSTART;VALUE=DATE:20260305\r\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
+     ics("SUMMARY:x\r\nDTSTART;VALUE=DATE:20260305\r\nRECURRENCE-ID;VALUE=DATE:20260304"),
+     ics("SUMMARY:x\r\nDTSTART:20260305T100000\r\nRDATE;VALUE=PERIOD:20260306T100000/PT1H"),
+     ics("SUMMARY:x"),
      ics("SUMMARY:x\r\nDTSTART;VALUE=DATE:20260305\r\nDTEND;VALUE=DATE:20260305")],
 )  # fmt: skip
 def test_a_file_that_is_no_list_of_closures_is_refused(text, tmp_path):

@@ -144,6 +144,7 @@ def test_a_flat_dose_is_the_same_for_every_body():
         ("haycock", 2.1377747),
         ("gehan-george", 2.1350365),
         ("boyd", 2.1399786),
+        ("fujimoto", 2.0487502),
     ],
 )
 def test_a_dose_per_body_surface_uses_the_formula_of_the_file(formula, bsa):

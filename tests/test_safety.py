@@ -145,3 +145,11 @@ def test_two_lines_of_one_drug_on_one_day_are_found():
 def test_what_the_file_puts_before_must_not_come_after(settings, expected):
     found = codes(load("jk500"), 20, 110, cells_dose="1e7 cells/kg", cells_days="0", **settings)
     assert [c for c in found if c == "NK323"] == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "gap", "expected"),
+    [("0, 3", "3 d", []), ("0, 3", "73 h", ["NK335"]), ("0, 1, 4", "2 d", ["NK335"]), ("0", "2 d", [])],
+)
+def test_doses_planned_closer_than_the_least_gap_are_found(days, gap, expected):
+    assert [c for c in codes(cells_days=days, cells_gap=gap) if c == "NK335"] == expected

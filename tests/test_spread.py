@@ -1,6 +1,7 @@
 """Slack in time: earliest, planned and latest of each dose, and the same slack drawn in a simulation."""
 
 import datetime as dt
+import itertools
 import json
 from pathlib import Path
 
@@ -122,6 +123,19 @@ def test_doses_of_a_line_keep_their_order_and_what_hangs_on_one_follows_it():
         assert times == sorted(times)
         apart = [times[n - 1] - starts["il2", n] - shifts["il2", n] for n in (1, 2, 3)]
         assert all(30 - 1e-6 <= a * D <= 60 + 1e-6 for a in apart)
+
+
+def test_a_late_dose_pushes_the_next_one_of_its_line_by_the_least_gap():
+    """Doses on days 0, 3, 6 with -1 to +3 d and 2 d between them: drawn alone they come down to a day before one another."""
+    found = choice((("cells.days", "0, 3, 6"), ("cells.window", "-1..+3 d"), ("cells.gap", "2 d")))
+    starts = {(k, o.number): o.start.from_anchor_d(ANCHOR_CLOCK) for k, every in timed(found).items() for o in every}
+    gaps = set()
+    for timing in range(200):
+        shifts = drawn_shifts(found, 7, timing)
+        times = [starts["cells", n] + shifts["cells", n] for n in (1, 2, 3)]
+        gaps.update(round(b - a, 9) for a, b in itertools.pairwise(times))
+    assert min(gaps) == 2.0
+    assert max(gaps) > 5
 
 
 def test_the_order_of_lines_in_the_file_changes_no_draw():

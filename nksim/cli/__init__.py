@@ -18,7 +18,9 @@ from nksim.cli import options
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
+from nksim.cli.models import models
 from nksim.cli.protocols import protocols
+from nksim.cli.qualify import qualify
 from nksim.cli.simulate import simulate
 from nksim.errors import NksimError
 
@@ -32,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, simulate, compare, escalate):
+for command in (protocols, models, calendar, simulate, compare, escalate, qualify):
     cli.add_command(command)
 
 

@@ -27,7 +27,7 @@ _TERMS = tuple(map(phrase, (
     "cap", "round", "volume", "vials", "renal", "bag", "viability", "recovery", "purity", "give", "from", "for",
     "months", "samples", "window", "age", "part", "whole, up", "whole, nearest", "first patient", "each patient",
     "conditioning", "treatment", "maintenance", "induction", "IV", "SC", "PO", "IM", "IT", "external",
-    "Mosteller", "DuBois", "Haycock", "Gehan-George", "Boyd", "Stevenson", ", ", "; ",
+    "Mosteller", "DuBois", "Haycock", "Gehan-George", "Boyd", "Stevenson", "Fujimoto", ", ", "; ",
 )))  # fmt: skip
 
 

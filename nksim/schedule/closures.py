@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nksim.errors import InvalidInput, Place, UnreadableInput, UsageError, shorten
+from nksim.schedule.repeats import Repeats, repeats
 from nksim.words import said
 
 SHIFTS = ("nearest", "following", "preceding", "modified-following")
@@ -36,6 +37,7 @@ class Site:
     weekends: bool = False
     countries: tuple[str, ...] = ()
     closures: tuple[Closure, ...] = ()
+    repeated: tuple[Repeats, ...] = ()
     hours: tuple[dt.time, dt.time] | None = None
     shift: str = "nearest"
     names: tuple[str, ...] = field(default=())
@@ -52,15 +54,20 @@ class Site:
                 return why
         if self.weekends and date.weekday() >= 5:
             return said("weekend")
-        whole = (c for c in self.closures if not isinstance(c.from_, dt.datetime))
+        whole = (c for c in self._near(date, date) if not isinstance(c.from_, dt.datetime))
         return next((c.why for c in whole if c.from_ <= date < c.to), None)
+
+    def _near(self, start: dt.date, end: dt.date) -> list[Closure]:
+        """Every closure that may touch these days."""
+        again = (Closure(*span, each.why) for each in self.repeated for span in each.spans(start, end))
+        return [*self.closures, *again]
 
     def closed(self, start: dt.datetime, end: dt.datetime) -> str | None:
         """Why a dose from `start` to `end` (aware, local) meets a closed site, or None."""
         for date in sorted({start.date(), end.date()}):
             if why := self.closed_on(date):
                 return why
-        for c in self.closures:
+        for c in self._near(start.date(), end.date()):
             timed = isinstance(c.from_, dt.datetime) and isinstance(c.to, dt.datetime)
             if timed and c.from_ < max(end, start + dt.timedelta(minutes=1)) and start < c.to:
                 return c.why
@@ -104,19 +111,23 @@ def site_of(closed: Sequence[str], *, hours: str | None = None, shift: str = "ne
     """
     if shift not in SHIFTS:
         raise UsageError("NK510", f"no shift {shorten(shift)}", help=f"one of {', '.join(SHIFTS)}")
-    countries, closures = [], []
+    countries: list[str] = []
+    closures: list[Closure] = []
+    repeated: list[Repeats] = []
     for text in closed:
         if re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", text):
             _public(text, 2026)
             countries.append(text)
         elif text.endswith(".ics"):
-            closures += read_closures(text, tz)
+            found = read_closures(text, tz)
+            closures += [c for c in found if isinstance(c, Closure)]
+            repeated += [c for c in found if isinstance(c, Repeats)]
         elif text != "weekends":
             raise UsageError(
                 "NK510", f"--closed {shorten(text)} is not a closure", help="weekends, a country as CN, or FILE.ics"
             )
     span = _hours(hours) if hours else None
-    return Site("weekends" in closed, tuple(countries), tuple(closures), span, shift, tuple(closed))
+    return Site("weekends" in closed, tuple(countries), tuple(closures), tuple(repeated), span, shift, tuple(closed))
 
 
 def _hours(text: str) -> tuple[dt.time, dt.time]:
@@ -162,10 +173,11 @@ def _unpublished(country: str, year: int) -> bool:
     return bool(getattr(table, "has_substituted_holidays", False)) and not any(d.year == year for d in swaps)
 
 
-def read_closures(path: str | Path, tz: dt.tzinfo) -> list[Closure]:
-    """The events of an iCalendar file as closures, floating times in `tz`.
+def read_closures(path: str | Path, tz: dt.tzinfo) -> list[Closure | Repeats]:
+    """The events of an iCalendar file as closures, those that repeat as their rule; floating times in `tz`.
 
-    Raises `UnreadableInput` NK100, or `InvalidInput` NK115 for a file that is none or an event that repeats by rule.
+    Raises `UnreadableInput` NK100, or `InvalidInput` NK115 for a file that is none, a rule that cannot be followed, or
+    a single instance that was changed.
     """
     from icalendar import Calendar
 
@@ -185,20 +197,22 @@ def read_closures(path: str | Path, tz: dt.tzinfo) -> list[Closure]:
     return found
 
 
-def _closure(event: Any, tz: dt.tzinfo) -> Closure:
-    if "RRULE" in event:
-        raise ValueError(f"{shorten(event.get('SUMMARY', 'an event'))} repeats by a rule; write each closure out")
+def _closure(event: Any, tz: dt.tzinfo) -> Closure | Repeats:
+    why = str(event.get("SUMMARY", "closed"))
+    if "RECURRENCE-ID" in event:
+        raise ValueError(f"{shorten(why)} changes one instance of a repeated event; write it as an event of its own")
     start = event["DTSTART"].dt
     end = (
         event["DTEND"].dt
         if "DTEND" in event
         else start + (event["DURATION"].dt if "DURATION" in event else _day(start))
     )
-    why = str(event.get("SUMMARY", "closed"))
     if isinstance(start, dt.datetime):
         start, end = (t if t.tzinfo else t.replace(tzinfo=tz) for t in (start, end))
     if not start < end:
         raise ValueError(f"{shorten(why)} ends before it starts")
+    if "RRULE" in event or "RDATE" in event:
+        return repeats(event, start, end, why)
     return Closure(start, end, why)
 
 

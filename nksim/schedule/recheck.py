@@ -193,6 +193,7 @@ def _bsa(formula: str, height_cm: float | None, weight_kg: float) -> Fraction:
                 "dubois": ("0.007184", "0.725", "0.425"),
                 "haycock": ("0.024265", "0.3964", "0.5378"),
                 "gehan-george": ("0.0235", "0.42246", "0.51456"),
+                "fujimoto": ("0.008883", "0.663", "0.444"),
             }[formula]
             found = Decimal(a) * h ** Decimal(p) * w ** Decimal(q)
         return Fraction(found)

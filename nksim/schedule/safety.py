@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from nksim.errors import InvalidInput
 from nksim.protocol.doses import DoseChoice, DoseRule
@@ -55,6 +56,7 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
         events = [e for e in schedule.doses if e.line == line.id]
         found += _count(line, events)
         found += _listed(line, events)
+        found += _least_gap(line, events, schedule.anchor_clock)
     found += _conditioning_after_cells(schedule)
     found += _same_drug_twice(schedule)
     found += _after_what_it_precedes(schedule)
@@ -176,6 +178,16 @@ def _listed(line: Administration, events: list[Event]) -> Iterator[Finding]:
             count=len(events),
         )
         yield Finding("NK319", words)
+
+
+def _least_gap(line: Administration, events: list[Event], anchor_clock: dt.time) -> Iterator[Finding]:
+    """Doses planned closer together than the file's own least gap."""
+    gap = line.gap.chosen.value if line.gap else None
+    starts = [e.occasion.start.from_anchor_d(anchor_clock) for e in events]
+    apart = min((round((b - a) * 1440) for a, b in pairwise(sorted(starts))), default=None)
+    if gap is not None and apart is not None and apart < gap.minutes:
+        form = phrase("{line}: doses are planned {apart:g} d apart, at least {gap} is asked for")
+        yield Finding("NK335", said(form, line=line.id, apart=apart / 1440, gap=gap))
 
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
