@@ -122,6 +122,48 @@ def test_text_of_a_protocol_stays_text_on_the_page():
     assert "<b>" not in markup.split("</style>")[1].split("<b>[1]")[0].replace("<b><span", "")
 
 
+@pytest.mark.parametrize("text", ["x" * 20_000, "word " * 4_000, "长" * 6_000, "a\\x00b\\u2028c\\x1b[31m", "&amp; <i>"])
+def test_no_text_of_a_protocol_breaks_the_sheet(text):
+    long = f'    assess:\n      - {{id: x, days: "1", what: "{text}", note: "{text}"}}\n'
+    body = TEXT.replace("title: ", f'title: "{text}" #', 1).replace("product: nk,", f'product: nk, note: "{text}",')
+    body = body.replace("registration: ", f'registration: "{text}" #', 1).replace(
+        "kind: nk", f'kind: nk, title: "{text}"'
+    )
+    made = Regimen(parse_protocol((body + long).encode(), "e.yaml")).calendar(CHILD, day0="2027-03-01", tz="UTC")
+    html5lib.HTMLParser(strict=True).parse(made.render("html"))
+    if "\\x00" in text:
+        with pytest.raises(UsageError, match="NK712"):
+            made.render("pdf")
+        return
+    pages = PdfReader(io.BytesIO(made.render("pdf"))).pages
+    read = "".join(p.extract_text() for p in pages)
+    assert "1 × 10^9 (1E9) cells" in read.replace("\xa0", " ")
+    # The note of the cells stands in full below their calculation.
+    assert read.count(text[0]) > (5_000 if len(text) > 100 else 1)
+
+
+def test_what_happened_to_a_date_or_a_clock_stands_in_the_row():
+    weekends = nksim.SiteRules(closed=("weekends",))
+    regimen = nksim.protocol("nkaml").assume()
+    # 27 and 28 February 2027 are a Saturday and a Sunday: fludarabine on day -2 and interleukin-2 on day -1, unmoved.
+    (calendar,) = regimen.calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai", site=weekends).calendars
+    rows = sheet(calendar, roster().provenance, language("en")).tables[0].rows
+    closed = {row[0].text: row[4].text for row in rows if row[0].marks == ("site closed",)}
+    assert closed == {
+        "Sat 2027-02-27": "fludarabine phosphate",
+        "Sun 2027-02-28": "aldesleukin",
+        "Sat 2027-03-06": "aldesleukin",
+    }
+    moving = regimen.change("il2.window", "-1..+1 d")
+    (calendar,) = moving.calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai", site=weekends).calendars
+    rows = sheet(calendar, roster().provenance, language("en")).tables[0].rows
+    assert ("Fri 2027-03-05", ("moved",)) in [(row[0].text, row[0].marks) for row in rows]
+    # 14 March 2027, 02:30 does not exist in New York.
+    spring = regimen.calendar(CHILD, day0="2027-03-14", tz="America/New_York", cells_at="02:30")
+    rows = sheet(spring.calendars[0], roster().provenance, language("en")).tables[0].rows
+    assert [row[2].marks for row in rows if row[4].text.startswith("purified")] == [("clock change",)]
+
+
 def roster(n=3):
     regimen = nksim.protocol("nkaml").assume()
     patients = [nksim.Patient(weight=20 + i, height=110 + i, id=f"患者-{i}") for i in range(n)]

@@ -18,9 +18,9 @@ from nksim.output.calendars import (
 )
 from nksim.output.language import Language
 from nksim.output.provenance import Provenance
-from nksim.output.text import dose_text, in_words, signed
+from nksim.output.text import dose_text, in_words, shortened, signed
 from nksim.patient import Patient
-from nksim.schedule.bodysize import rounded, surface
+from nksim.schedule.bodysize import measured, rounded, surface
 from nksim.schedule.calendar import Calendar, Row, dated
 from nksim.units import plain
 from nksim.words import phrase, said
@@ -39,6 +39,7 @@ DOSE_COLUMNS = tuple(map(phrase, (
     "Date", "Day", "Local time", "UTC", "Drug or product", "No.", "Dose", "Route", "Duration", "Window", "How",
 )))  # fmt: skip
 ASSESSMENT_COLUMNS = tuple(map(phrase, ("Date", "Day", "Assessment", "No.", "Until, or time", "Basis")))
+_HEAD = 150
 PLACEHOLDER = "clock time is a placeholder"
 PAGE = phrase("page {page} of {pages}")
 SIGNATURES = tuple(map(phrase, ("Prepared by", "Verified by")))
@@ -112,7 +113,7 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language) -> Sheet:
     return Sheet(
         lang.code,
         lang.quote(choice.protocol.title),
-        " · ".join((patient.id, choice.protocol.registration, choice.name)),
+        shortened(" · ".join((patient.id, choice.protocol.registration, choice.name)), _HEAD),
         tuple(_fields(calendar, lang)),
         (_doses(calendar, numbers, lang), *_assessments(calendar, lang)),
         tuple(listings),
@@ -139,7 +140,7 @@ def _fields(calendar: Calendar, lang: Language) -> list[tuple[str, str]]:
         (say("Patient"), patient.id),
         (say("Weight"), _measured(patient.weight_kg, "kg")),
         (say("Height"), _measured(patient.height_cm, "cm")),
-        (say("Age"), say("{age} years", age=_number(patient.age_y)) if patient.age_y is not None else None),
+        (say("Age"), _age(patient, lang)),
         (say("Sex"), say(sex) if sex else None),
         (say("Body surface area"), _surface(calendar, patient, lang)),
         (say("Ideal weight"), _measured(patient.ideal_weight_kg, "kg")),
@@ -159,13 +160,15 @@ def _fields(calendar: Calendar, lang: Language) -> list[tuple[str, str]]:
 READINGS = {"second": phrase("read twice"), "provisional": phrase("read once, provisional")}
 
 
-def _number(value: float | None) -> str:
-    """A measure without a trailing zero; an age read from months may have many digits."""
-    return plain(Decimal(f"{value:.6g}"))
+def _age(patient: Patient, lang: Language) -> str | None:
+    """Age in years; one read from months may have many digits."""
+    if patient.age_y is None:
+        return None
+    return lang.say("{age} years", age=plain(Decimal(f"{patient.age_y:.4g}")))
 
 
 def _measured(value: float | None, unit: str) -> str | None:
-    return None if value is None else f"{_number(value)} {unit}"
+    return None if value is None else f"{measured(value)} {unit}"
 
 
 def _surface(calendar: Calendar, patient: Patient, lang: Language) -> str | None:
@@ -195,9 +198,9 @@ def _dose_row(calendar: Calendar, row: Row, number: str, lang: Language) -> tupl
     clock = f"{row.start:%H:%M}–{row.end:%H:%M}" if row.end != row.start else f"{row.start:%H:%M}"
     clock += "*" if any(note == PLACEHOLDER for note in event.notes) else ""
     return (
-        Cell(say(dated(row.start)), kept=True),
+        Cell(say(dated(row.start)), tuple(map(say, _placing(row))), kept=True),
         Cell(signed(row.protocol_day), when),
-        Cell(clock, kept=True),
+        Cell(clock, (say("clock change"),) if any("clocks change" in n for n in row.notes) else (), kept=True),
         Cell(_offset(row), kept=True),
         Cell(lang.product(event.what, calendar.schedule.choice.protocol)),
         Cell(say("{number} of {count}", number=event.occasion.number, count=event.occasion.count)),
@@ -207,6 +210,12 @@ def _dose_row(calendar: Calendar, row: Row, number: str, lang: Language) -> tupl
         Cell(_window(row, lang)),
         Cell(number),
     )
+
+
+def _placing(row: Row) -> list[str]:
+    """What a reader must see beside the date: that the site is closed, or that the dose was moved."""
+    moved = any(note.startswith("moved from") for note in row.notes)
+    return [*([phrase("site closed")] if row.closed else []), *([phrase("moved")] if moved else [])]
 
 
 def _offset(row: Row) -> str:
@@ -261,7 +270,7 @@ def _assessments(calendar: Calendar, lang: Language) -> list[Grid]:
             Cell(signed(row.protocol_day)),
             Cell(lang.say(row.event.what)),
             Cell(lang.say("{number} of {count}", number=row.event.occasion.number, count=row.event.occasion.count)),
-            Cell(until(row, lang)),
+            Cell(until(row, lang), (lang.say("unknown"),) if any(" is unknown: " in n for n in row.notes) else ()),
             Cell(lang.say(said(row.event.basis))),
         )
         for row in calendar.rows

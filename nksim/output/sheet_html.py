@@ -9,6 +9,7 @@ from importlib import resources
 from nksim.output.language import Language
 from nksim.output.provenance import Provenance
 from nksim.output.sheet import Cell, Grid, Listing, Sheet, sheet
+from nksim.output.text import printable
 from nksim.schedule.calendar import Calendar
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -25,7 +26,7 @@ def as_html(calendars: Sequence[Calendar], provenance: Provenance, lang: Languag
         f'<!DOCTYPE html>\n<html lang="{_TAGS[lang.code]}"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{style}{pages}</style></head>\n<body>\n"
+        f"<title>{_text(title)}</title>\n<style>{style}{pages}</style></head>\n<body>\n"
         f"{''.join(_section(i, s) for i, s in enumerate(sheets, 1))}</body></html>\n"
     )
 
@@ -43,21 +44,26 @@ def _page_rule(number: int, s: Sheet) -> str:
     )
 
 
+def _text(text: str) -> str:
+    return html.escape(printable(text))
+
+
 def _css_text(text: str) -> str:
     """A CSS string; whatever is not plain is escaped, so that no text ends it or the style element."""
+    text = printable(text)
     plain = "".join(c if c.isalnum() or c in " .,:;·-_()/" else f"\\{ord(c):x} " for c in text)
     return f'"{plain}"'
 
 
 def _section(number: int, s: Sheet) -> str:
     parts = [
-        f'<section id="s{number}">\n<h1>{html.escape(s.title)}</h1>\n<dl class="fields">{"".join(_fields(s))}</dl>\n',
+        f'<section id="s{number}">\n<h1>{_text(s.title)}</h1>\n<dl class="fields">{"".join(_fields(s))}</dl>\n',
         *map(_table, s.tables),
         _listing(s.listings[0]),
         f'<div class="columns">{"".join(map(_listing, s.listings[1:]))}</div>\n',
-        "".join(f'<p class="closing">{html.escape(text)}</p>\n' for text in s.closing),
+        "".join(f'<p class="closing">{_text(text)}</p>\n' for text in s.closing),
         _signatures(s),
-        f"<footer>{html.escape(s.foot)}</footer>\n</section>\n",
+        f"<footer>{_text(s.foot)}</footer>\n</section>\n",
     ]
     return "".join(parts)
 
@@ -66,23 +72,23 @@ def _fields(s: Sheet) -> Iterator[str]:
     for label, text in s.fields:
         wide = ' class="wide"' if len(text) > 34 else ""
         blank = "" if text else ' class="blank"'
-        yield f"<div{wide}><dt>{html.escape(label)}</dt><dd{blank}>{html.escape(text)}</dd></div>"
+        yield f"<div{wide}><dt>{_text(label)}</dt><dd{blank}>{_text(text)}</dd></div>"
 
 
 def _table(grid: Grid) -> str:
     total = sum(grid.weights)
     widths = "".join(f'<col style="width:{100 * w / total:.2f}%">' for w in grid.weights)
-    head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in grid.columns)
+    head = "".join(f'<th scope="col">{_text(c)}</th>' for c in grid.columns)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in grid.rows)
     return (
-        f"<h2>{html.escape(grid.heading)}</h2>\n<table><colgroup>{widths}</colgroup><thead><tr>{head}</tr></thead>\n"
+        f"<h2>{_text(grid.heading)}</h2>\n<table><colgroup>{widths}</colgroup><thead><tr>{head}</tr></thead>\n"
         f"<tbody>{body}</tbody></table>\n"
     )
 
 
 def _cell(cell: Cell) -> str:
-    marks = "".join(f' <span class="mark">{html.escape(m)}</span>' for m in cell.marks)
-    text = html.escape(cell.text)
+    marks = "".join(f' <span class="mark">{_text(m)}</span>' for m in cell.marks)
+    text = _text(cell.text)
     text = f'<span class="keep">{text}</span>' if cell.kept else text
     return f"<td>{f'<b>{text}</b>' if cell.strong else text}{marks}</td>"
 
@@ -91,16 +97,16 @@ def _listing(listing: Listing) -> str:
     numbers = listing.numbers or ("",) * len(listing.items)
     items = "".join(_item(n, item) for n, item in zip(numbers, listing.items, strict=True))
     tag = "ol" if listing.numbers else "ul"
-    return f"<h2>{html.escape(listing.heading)}</h2>\n<{tag}>{items}</{tag}>\n"
+    return f"<h2>{_text(listing.heading)}</h2>\n<{tag}>{items}</{tag}>\n"
 
 
 def _item(number: str, item: tuple[str, ...]) -> str:
-    head = f"<b>{html.escape(number)}</b>" if number else "• "
-    more = "".join(f"<small>{html.escape(text)}</small>" for text in item[1:] if text)
-    return f"<li>{head}{html.escape(item[0])}{more}</li>\n"
+    head = f"<b>{_text(number)}</b>" if number else "• "
+    more = "".join(f"<small>{_text(text)}</small>" for text in item[1:] if text)
+    return f"<li>{head}{_text(item[0])}{more}</li>\n"
 
 
 def _signatures(s: Sheet) -> str:
-    lines = "".join(f"<span>{html.escape(x)}</span>" for x in s.signed)
-    blocks = "".join(f"<p><b>{html.escape(who)}</b>{lines}</p>" for who in s.signatures)
+    lines = "".join(f"<span>{_text(x)}</span>" for x in s.signed)
+    blocks = "".join(f"<p><b>{_text(who)}</b>{lines}</p>" for who in s.signatures)
     return f'<div class="sign">{blocks}</div>\n'

@@ -19,12 +19,14 @@ from nksim.output.language import Language
 from nksim.output.pdf_parts import Columns, Marker, Numbered
 from nksim.output.provenance import Provenance
 from nksim.output.sheet import Cell, Grid, Listing, Sheet, sheet
+from nksim.output.text import printable, shortened
 from nksim.schedule.calendar import Calendar
 
 _MM = 72 / 25.4
 _PAGE = (297 * _MM, 210 * _MM)
 _SIDE, _TOP, _BOTTOM = 12 * _MM, 14 * _MM, 15 * _MM
 _WIDE = _PAGE[0] - 2 * _SIDE
+_LONGEST_CELL, _LONGEST_PIECE = 300, 1200
 _FONTS = {"NotoSansSC": "NotoSansSC-Regular.ttf", "NotoSansSC-Bold": "NotoSansSC-Bold.ttf"}
 
 
@@ -90,7 +92,8 @@ def _flow(s: Sheet) -> Iterator[Any]:
 
 def _covered(text: str) -> str:
     """The text, once the font has a glyph for every character of it."""
-    missing = [c for c in dict.fromkeys(text) if ord(c) not in _glyphs("NotoSansSC") and c not in "\n\u200b"]
+    text = printable(text)
+    missing = [c for c in dict.fromkeys(text) if ord(c) not in _glyphs("NotoSansSC")]
     if missing:
         named = ", ".join(f"{c} (U+{ord(c):04X})" for c in missing[:5])
         raise UsageError(
@@ -128,7 +131,7 @@ def _fields(s: Sheet) -> Any:
     rows: list[list[Any]] = [[]]
     spans: list[tuple[Any, ...]] = []
     for label, text in s.fields:
-        cell = _text(f"{_bold(label)}: {_plain(text) if text else '_' * 24}", s, 8)
+        cell = _text(f"{_bold(label)}: {_plain(shortened(text, _LONGEST_CELL)) if text else '_' * 24}", s, 8)
         width = 2 if len(text) > 34 else 1
         if len(rows[-1]) + width > 4:
             rows.append([])
@@ -162,22 +165,33 @@ def _table(grid: Grid, s: Sheet) -> Any:
 
 
 def _cell(cell: Cell, s: Sheet) -> Any:
-    text = cell.text.replace(" ", "\N{NO-BREAK SPACE}") if cell.kept else cell.text
+    text = shortened(cell.text, _LONGEST_CELL)
+    text = text.replace(" ", "\N{NO-BREAK SPACE}") if cell.kept else text
     apart = "<br/>" if len(cell.text) > 20 else " "
     marks = "".join(f"{apart}[{_plain(mark)}]" for mark in cell.marks)
     return _text((_bold(text) if cell.strong else _plain(text)) + marks, s, 8)
 
 
 def _listing(listing: Listing, s: Sheet) -> Iterator[list[Any]]:
-    """The heading with the first item, from which it never parts, and the other items."""
+    """The heading with the first item, from which it never parts, and the other items; very long ones in pieces."""
     indent = 18 if listing.numbers else 9
     numbers = listing.numbers or ("•",) * len(listing.items)
-    items = []
+    blocks = []
     for number, (first, *more) in zip(numbers, listing.items, strict=True):
-        rest = "".join(f'<br/><font size="7">{_plain(text)}</font>' for text in more if text)
-        items.append(_text(_plain(first) + rest, s, 8, leftIndent=indent, bulletIndent=0, bullet=number))
-    yield [_heading(listing.heading, s), items[0]]
-    yield from ([item] for item in items[1:])
+        sizes = [(first, 8.0), *((text, 7.0) for text in more)]
+        parts = [
+            _text(_plain(piece), s, size, leftIndent=indent, bulletIndent=0, bullet=None if k or at else number)
+            for k, (text, size) in enumerate(sizes)
+            for at, piece in enumerate(_pieces(text))
+        ]
+        blocks += [parts] if len(parts) <= len(sizes) else [[part] for part in parts]
+    yield [_heading(listing.heading, s), *blocks[0]]
+    yield from blocks[1:]
+
+
+def _pieces(text: str) -> list[str]:
+    """A text in pieces that fit a column of a page."""
+    return [text[i : i + _LONGEST_PIECE] for i in range(0, len(text), _LONGEST_PIECE)]
 
 
 def _signatures(s: Sheet) -> Any:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from nksim.errors import display_width
 from nksim.units import grouped
 
+_KEEP = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -40,6 +41,25 @@ def in_words(calculation: str) -> str:
     '1,000,000 units/m² × 0.781736 m²'
     """
     return calculation.replace(" IU", " units")
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning where it is too long for its place.
+
+    >>> shortened("a long name", 7)
+    'a long…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def printable(text: str) -> str:
+    """Text that can stand on a page: other blanks as spaces, control characters as a sign that something was there.
+
+    >>> printable(f"a b{chr(0)}") == f"a b{chr(0xFFFD)}"
+    True
+    """
+    blank = "".join(" " if c.isspace() and c != _KEEP else c for c in text)
+    return "".join(c if c.isprintable() or c == _KEEP else "\N{REPLACEMENT CHARACTER}" for c in blank)
 
 
 def signed(day: int) -> str:
