@@ -48,7 +48,7 @@ SIGNED = tuple(map(phrase, ("name", "signature", "date and time")))
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a table with marks for what is assumed in it; `kept` text is not broken, `strong` text stands out."""
+    """Text of a table, in lines, with marks of what to look at; `kept` text is not broken, `strong` text stands out."""
 
     text: str
     marks: tuple[str, ...] = ()
@@ -232,12 +232,12 @@ def _route(row: Row, lang: Language) -> str:
 
 
 def _window(row: Row, lang: Language) -> str:
-    """From the earliest to the latest start, with the date where that is another day."""
-    ends = [
-        None if t is None else f"{t:%H:%M}" if t.date() == row.start.date() else f"{t:%Y-%m-%d %H:%M}"
-        for t in (row.earliest, row.latest)
-    ]
-    early, late = ends
+    """From the earliest to the latest start, on two lines with their dates where one is on another day."""
+    ends = [t for t in (row.earliest, row.latest) if t]
+    form = "%H:%M" if all(t.date() == row.start.date() for t in ends) else "%m-%d %H:%M"
+    early, late = (f"{t:{form}}" if t else None for t in (row.earliest, row.latest))
+    if early and late and form != "%H:%M":
+        return "\n".join((lang.say("from {time}", time=early), lang.say("to {time}", time=late)))
     if early and late:
         return lang.say("{early} to {late}", early=early, late=late)
     if early:

@@ -88,7 +88,7 @@ def _table(grid: Grid) -> str:
 
 def _cell(cell: Cell) -> str:
     marks = "".join(f' <span class="mark">{_text(m)}</span>' for m in cell.marks)
-    text = _text(cell.text)
+    text = "<br>".join(map(_text, cell.text.split("\n")))
     text = f'<span class="keep">{text}</span>' if cell.kept else text
     return f"<td>{f'<b>{text}</b>' if cell.strong else text}{marks}</td>"
 

@@ -167,9 +167,10 @@ def _table(grid: Grid, s: Sheet) -> Any:
 def _cell(cell: Cell, s: Sheet) -> Any:
     text = shortened(cell.text, _LONGEST_CELL)
     text = text.replace(" ", "\N{NO-BREAK SPACE}") if cell.kept else text
-    apart = "<br/>" if len(cell.text) > 20 else " "
+    apart = "<br/>" if len(cell.text) > 10 else " "
     marks = "".join(f"{apart}[{_plain(mark)}]" for mark in cell.marks)
-    return _text((_bold(text) if cell.strong else _plain(text)) + marks, s, 8)
+    markup = "<br/>".join(map(_bold if cell.strong else _plain, text.split("\n")))
+    return _text(markup + marks, s, 8)
 
 
 def _listing(listing: Listing, s: Sheet) -> Iterator[list[Any]]:
