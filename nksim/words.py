@@ -39,5 +39,8 @@ def listed(items: Iterable[object], between: str = ", ") -> Said:
     >>> listed(["a", "b"])
     'a, b'
     """
-    named = {f"item{i}": item for i, item in enumerate(items)}
+    found = list(items)
+    if len(found) == 1:
+        return found[0] if isinstance(found[0], Said) else said("{item}", item=found[0])
+    named = {f"item{i}": item for i, item in enumerate(found)}
     return said("{between}".join(f"{{{name}}}" for name in named), between=said(between), **named)

@@ -62,10 +62,8 @@ def validate(files: tuple[str, ...]) -> int:
 @protocols.command()
 @click.argument("protocol")
 @click.option("--rank", metavar="METRIC", help="Order by how much each moves METRIC in the model (takes seconds).")
-@options.choices
-def gaps(
-    protocol: str, rank: str | None, arm: str | None, level: int | None, settings: tuple[str, ...], **_: bool
-) -> None:
+@options.answers
+def gaps(protocol: str, rank: str | None, arm: str | None, level: int | None, settings: tuple[str, ...]) -> None:
     """What is unknown or assumed, as questions to the sponsor.
 
     With --rank the questions come in the order of what they move; unknown doses and days need an answer to start
