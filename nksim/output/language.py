@@ -95,7 +95,9 @@ class Language:
             return self.quote(product.title)
         drug = drugs().get(name)
         own = dict(drug.names).get(self.code) if drug else None
-        return f"{own} ({tall_man(name)})" if own else tall_man(name)
+        if own:
+            return f"{own} ({tall_man(name)})"
+        return tall_man(name) if self.code == "en" else self._unsaid(tall_man(name))
 
 
 def _has_words(template: str) -> bool:
