@@ -354,6 +354,7 @@ def test_a_long_sheet_goes_on_over_pages_and_leaves_no_row_alone():
         # Fludarabine from the first day to day -2, one cyclophosphamide and two infusions of cells.
         assert sum(rows) == -first - 1 + 3
         assert 1 not in rows
+        assert rows[0] >= 20, "the first page is used"
         assert [f"page {i} of {len(pages)}" in p for i, p in enumerate(pages, 1)] == [True] * len(pages)
 
 

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Table
+from reportlab.platypus import CondPageBreak, KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Table
 
 from nksim.errors import UsageError
 from nksim.output.language import Language
@@ -26,6 +26,8 @@ _MM = 72 / 25.4
 _PAGE = (297 * _MM, 210 * _MM)
 _SIDE, _TOP, _BOTTOM = 12 * _MM, 14 * _MM, 15 * _MM
 _WIDE = _PAGE[0] - 2 * _SIDE
+# A heading, the head of a table and its first two rows.
+_HEADED = 100.0
 _LONGEST_CELL, _LONGEST_PIECE = 300, 1200
 _FONTS = {"NotoSansSC": "NotoSansSC-Regular.ttf", "NotoSansSC-Bold": "NotoSansSC-Bold.ttf"}
 
@@ -80,7 +82,9 @@ def _flow(s: Sheet) -> Iterator[Any]:
     yield _text(_bold(s.title), s, 13, after=4)
     yield _fields(s)
     for grid in s.tables:
-        yield _heading(grid.heading, s)
+        # Kept with the next, the heading would take the whole table to a new page.
+        yield CondPageBreak(_HEADED)
+        yield _text(_bold(grid.heading), s, 9.5, before=7, after=2)
         yield _table(grid, s)
     calculations, *others = s.listings
     for block in _listing(calculations, s):
