@@ -58,7 +58,7 @@ def compare(
 
     paths = free_paths(outputs, chart, force=force)
     loaded = {name: load(name) for name in protocols}
-    answers, varied, line = _answers(loaded, settings), _varied(loaded, axes), options.command_line()
+    answers, varied, line = answers_of(loaded, settings), _varied(loaded, axes), options.command_line()
     chosen = [
         variant
         for name in protocols
@@ -71,7 +71,7 @@ def compare(
     return warned(made.comparison.simulations, strict=strict, assume=assume)
 
 
-def _answers(loaded: Mapping[str, Protocol], settings: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
+def answers_of(loaded: Mapping[str, Protocol], settings: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
     """The --set answers of each protocol; one without an id goes to every protocol that has the line."""
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in loaded}
     for path, value in options.parsed_settings(settings):
@@ -113,5 +113,7 @@ def _arm(protocol: Protocol, arm: str | None) -> str | None:
 
 
 def _level(protocol: Protocol, level: int | None) -> int | None:
-    """The level for the protocols that escalate."""
-    return level if protocol.escalation is not None else None
+    """The level for the protocols that dose a line by it."""
+    from nksim.protocol.choice import by_level
+
+    return level if by_level(protocol) else None

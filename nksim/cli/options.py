@@ -31,7 +31,7 @@ def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-answers = together(
+selection = together(
     click.option("--arm", metavar="NAME", help="The arm, where the protocol has several."),
     click.option("--level", type=int, metavar="N", help="The dose level, where the protocol escalates."),
     click.option(
@@ -43,7 +43,7 @@ answers = together(
     ),
 )
 choices = together(
-    answers,
+    selection,
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
     click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
 )

@@ -300,7 +300,14 @@ def foot(calendar: Calendar, lang: Language) -> list[str]:
         if lines
     ]
     clock = f"{calendar.schedule.anchor_clock:%H:%M}"
-    last = [lang.say(CLOCK_TIMES, time=clock), lang.say(NO_PRESCRIPTION), *([lang.caution] if lang.caution else [])]
+    provisional = calendar.schedule.choice.protocol.reading == "provisional"
+    once = [lang.say(READ_ONCE)] if provisional else []
+    last = [
+        *once,
+        lang.say(CLOCK_TIMES, time=clock),
+        lang.say(NO_PRESCRIPTION),
+        *([lang.caution] if lang.caution else []),
+    ]
     return [*parts, "\n".join(last)]
 
 
@@ -308,6 +315,7 @@ CLOCK_TIMES = phrase(
     "Clock times are placeholders: lines placed by day start at {time} like the cells (--cells-at), "
     "unless the protocol says otherwise."
 )
+READ_ONCE = phrase("The protocol file was read once (reading: provisional): hold every row against its sources.")
 NO_PRESCRIPTION = phrase("For planning and review; not a prescription.")
 
 

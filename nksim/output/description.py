@@ -8,6 +8,7 @@ from typing import Any
 from nksim.errors import UsageError, shorten
 from nksim.output.language import ENGLISH, Language
 from nksim.output.text import folded, in_words
+from nksim.protocol.choice import unanswered
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import (
     Administration,
@@ -61,11 +62,12 @@ class _Words:
             listed_ = [f"  {self._washout(w)}" for w in p.washout]
             yield "\n".join([self.say("Before the first cells, without:"), *listed_])
         if p.escalation:
-            yield "\n".join(self._escalation(p.escalation))
+            yield "\n".join(folded(line, _WIDTH, rest="    ") for line in self._escalation(p.escalation))
         if p.cohorts:
             yield self._cohorts(p.cohorts)
-        if p.questions:
-            yield "\n".join([self.say("Open:"), *(f"  {q.about}: {self.lang.quote(q.ask)}" for q in p.questions)])
+        asked = [f"{q.about}: {self.lang.quote(q.ask)}" for q in p.questions]
+        if asked:
+            yield "\n".join([self.say("Open:"), *map(self._folded, asked)])
         yield self.say(_FOOT) + (f"\n{self.lang.caution}" if self.lang.caution else "")
 
     def _folded(self, text: str) -> str:
@@ -73,22 +75,29 @@ class _Words:
 
     def _population(self) -> str:
         population = self.protocol.population
-        low, high = population.age
-        form = phrase("{low:g} years and older") if high >= 120 else phrase("{low:g} to {high:g} years")
-        ages = said(form, low=low, high=high)
+        ages = said("{fact}{mark}", fact=population.age, mark=_mark(population.ages))
         count = population.enrolment
         enrolment = said(", {count} patients", count=count) if count else ""
         disease = self.lang.quote(population.disease)
         return f"{self.protocol.registration} · {disease} · {self.say(ages)}{self.say(enrolment) if count else ''}"
 
     def _numbering(self) -> str:
-        anchor, zero = self.protocol.numbering.anchor, self.protocol.numbering.zero
+        zero = self.protocol.numbering.zero
         day = said("day 0") if zero.value else said("day 1, without a day 0")
         return self.say(
             "Day numbering: {anchor} on {day}.",
-            anchor=self._said(anchor),
+            anchor=self._anchor(),
             day=said("{fact}{mark}", fact=day, mark=_mark(zero)),
         )
+
+    def _anchor(self) -> object:
+        """What the days count from: a dose of a line, or in its own words an assessment that stands for an event."""
+        anchor = self.protocol.numbering.anchor
+        events = {item.id: item.what for arm in self.protocol.arms.values() for item in arm.assess}
+        line = anchor.value.line if anchor.value else ""
+        if line not in events:
+            return self._said(anchor)
+        return said("{event} ({line}){mark}", event=Quoted(events[line]), line=line, mark=_mark(anchor))
 
     def _body(self) -> str:
         body = self.protocol.body
@@ -152,7 +161,10 @@ class _Words:
         name = line.product
         if self.lang.code != "en" or (product and product.title):
             name = self.lang.product(line.product, self.protocol)
-        parts = [f"{line.id}: {name}", self._value(line.dose), self._value(line.route)]
+        dose = self._value(line.dose)
+        if unanswered(f"{line.id}.dose", line.dose) and line.dose.value:
+            dose += self.say(" (to be chosen)?")
+        parts = [f"{line.id}: {name}", dose, self._value(line.route)]
         if line.over is not None:
             parts.append(self.say("over {time}", time=self._said(line.over)))
         parts.append(self._value(line.timing))

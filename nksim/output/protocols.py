@@ -1,4 +1,4 @@
-"""The catalogue: listing, open questions, where a fact stands, sources."""
+"""Protocols in words: listing, every line, open questions, where a fact stands, sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from nksim.errors import UsageError, shorten
 from nksim.output.description import check_arm
 from nksim.output.text import table
-from nksim.protocol.choice import facts_of
+from nksim.protocol.choice import every_fact, facts_of, unanswered
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import Protocol, Source
 from nksim.units import respelled
@@ -22,7 +22,7 @@ def listing(found: Sequence[Protocol]) -> str:
     """One line for each protocol: how much of it is unknown, assumed, read twice."""
     rows = []
     for p in found:
-        bases = [fact.chosen.basis for _, fact in _every_fact(p)]
+        bases = ["unknown" if unanswered(path, f) else f.chosen.basis for path, f in every_fact(p)]
         rows.append(
             [
                 p.id,
@@ -39,41 +39,6 @@ def listing(found: Sequence[Protocol]) -> str:
     )
 
 
-def _every_fact(protocol: Protocol) -> list[tuple[str, Fact[Any]]]:
-    """Facts of all arms by path; arms that say the same count once, others are told apart by their name."""
-    found: dict[str, Fact[Any]] = {}
-    for arm in protocol.arms:
-        for path, fact in facts_of(protocol, arm):
-            shared = all(fact == dict(facts_of(protocol, a)).get(path, fact) for a in protocol.arms)
-            found[path if shared or len(protocol.arms) == 1 else f"{path} ({arm})"] = fact
-    return list(found.items())
-
-
-def questions(protocol: Protocol) -> str:
-    """Unknown facts, then assumed ones, then what no value in the file could show, numbered."""
-    unknown = [f"{path}: {f.ask}" for path, f in _every_fact(protocol) if f.chosen.basis == "unknown"]
-    assumed = [
-        f"{path}: is it {f.chosen.text}? nksim assumes so: {f.chosen.why}."
-        for path, f in _every_fact(protocol)
-        if f.chosen.basis == "assumed"
-    ]
-    other = [f"{q.about}: {q.ask}" + (f" ({q.why})" if q.why else "") for q in protocol.questions]
-    parts = [f"Open questions on {protocol.registration}, {protocol.title}"]
-    number = 0
-    for title, items in (
-        ("Unknown: must be answered before a calendar can be made, where it is a dose or a day", unknown),
-        ("Assumed by the protocol file", assumed),
-        ("Also open", other),
-    ):
-        if items:
-            lines = []
-            for item in items:
-                number += 1
-                lines.append(textwrap.fill(f"{number:>2}. {item}", _WIDTH, subsequent_indent="    "))
-            parts.append(f"{title}:\n" + "\n".join(lines))
-    return "\n\n".join(parts)
-
-
 def open_questions(protocol: Protocol) -> list[tuple[str, str]]:
     """Each unknown or assumed fact by its path, as a question."""
     found = []
@@ -88,7 +53,7 @@ def open_questions(protocol: Protocol) -> list[tuple[str, str]]:
 
 def readings(protocol: Protocol) -> list[str]:
     """Values whose spelling was changed in reading them, with what they were read as."""
-    found = [(path, f) for path, f in _every_fact(protocol) if f.basis != "unknown" and path.endswith(".dose")]
+    found = [(path, f) for path, f in every_fact(protocol) if f.basis != "unknown" and path.endswith(".dose")]
     return [f"{path}: read {f.text!r} as {f.value}" for path, f in found if respelled(f.text)]
 
 

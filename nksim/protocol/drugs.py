@@ -16,6 +16,7 @@ from nksim.units import Quantity
 class Drug:
     """A drug with the ranges of dose that make sense; `refuse_from` stops, the others are findings.
 
+    `dosed_in` are the units and `routes` the routes of drugs for which no range is proposed; empty where none is known.
     `names` are its names in other languages, by the language's code.
     """
 
@@ -25,6 +26,8 @@ class Drug:
     refuse_from: Quantity | None
     most_per_dose: Quantity | None
     source: str
+    dosed_in: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
 
 
@@ -32,15 +35,16 @@ class Drug:
 def drugs() -> dict[str, Drug]:
     """Every known drug by its proper name.
 
-    >>> sorted(drugs())
-    ['aldesleukin', 'cyclophosphamide', 'fludarabine phosphate']
+    >>> sorted(drugs())[:4]
+    ['aldesleukin', 'antithymocyte globulin (rabbit)', 'bendamustine', 'clofarabine']
     """
     tree = _tree()
     return {
-        name: Drug(name, tuple(d["also_called"]), tuple(dose_range(r) for r in d["ranges"]),
+        name: Drug(name, tuple(d["also_called"]), tuple(dose_range(r) for r in d.get("ranges", ())),
                    one_dose(d["refuse_from"]) if "refuse_from" in d else None,
                    one_dose(d["most_per_dose"]) if "most_per_dose" in d else None,
-                   tree["sources"][d["source"]]["title"], tuple(d.get("names", {}).items()))
+                   tree["sources"][d["source"]]["title"], tuple(d.get("dosed_in", ())), tuple(d.get("routes", ())),
+                   tuple(d.get("names", {}).items()))
         for name, d in tree["drugs"].items()
     }  # fmt: skip
 
