@@ -2,6 +2,7 @@
 what was read. Days are worked out by hand from NCT01370213 and Shah 2017."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -145,8 +146,12 @@ def test_ages_are_a_fact_that_cannot_be_unknown():
     assert str(ages["population.age"].value) == "18 to 70 years"
 
 
-def test_a_calendar_of_a_protocol_read_once_says_so():
-    calendar = regimen("cb-nk-mm").level(1).assume().calendar(ADULT, day0="2027-03-22", tz="America/Chicago")
+def test_a_calendar_of_a_protocol_read_once_says_so(tmp_path):
+    shipped = (Path(__file__).parents[1] / "protocols" / "cb-nk-mm.yaml").read_text(encoding="utf-8")
+    (tmp_path / "once.yaml").write_text(shipped.replace("reading: second", "reading: provisional"), encoding="utf-8")
+    calendar = (
+        regimen(str(tmp_path / "once.yaml")).level(1).assume().calendar(ADULT, day0="2027-03-22", tz="America/Chicago")
+    )
     assert "read once" in str(calendar)
     second = regimen("nkaml").assume().calendar(ADULT, day0="2027-03-22", tz="America/Chicago")
     assert "read once" not in str(second)

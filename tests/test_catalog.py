@@ -284,8 +284,7 @@ def test_a_fact_written_again_as_its_text_is_read_as_the_same_value(name, arm):
 
 @pytest.mark.parametrize("name", catalog())
 def test_a_protocol_that_was_read_once_is_not_passed_off_as_read_twice(name):
-    second = {"jk500", "ink-aml", "nkg2d-carnk", "donor-nk-il2", "cd123-carnk", "nkaml", "umn-haplo-nk"}
-    assert load(name).reading == ("second" if name in second else "provisional")
+    assert load(name).reading == "second"
 
 
 @pytest.mark.parametrize("name", PATIENTS)

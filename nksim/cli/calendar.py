@@ -21,7 +21,9 @@ FILES = ("txt", "csv", "json", "ics", "html", "pdf")
 
 @click.command()
 @click.argument("protocol", metavar="PROTOCOL")
-@click.option("--day0", metavar="DATE", help="Date of the first cells, YYYY-MM-DD.")
+@click.option(
+    "--day0", metavar="DATE", help="Date of the protocol's day 0: the first cells, unless it counts from a transplant."
+)
 @click.option("--earliest", metavar="DATE", help="Find the first possible day 0 from this date on, in place of --day0.")
 @click.option("--tz", metavar="ZONE", help="IANA time zone of the site, e.g. Asia/Shanghai.")
 @click.option("--cells-at", default="10:00", show_default=True, metavar="HH:MM", help="Local start of the cells.")
