@@ -222,7 +222,7 @@ def test_checks_stand_on_the_sheet_with_their_code():
 FORBIDDEN = {
     "IU or U for units": r"\bI?U\b",
     "a trailing zero": r"(?<![\d.])\d+\.\d*0(?![\d])",
-    "no leading zero": r"(?<![\d.])\.\d",
+    "no leading zero": r"(?<![\w.])\.\d",
     "μg or ug for mcg": r"[μµ]g|\bug\b",
     "SC, SQ or sub q": r"\bS[CQ]\b|\bsub ?q",
     "QD, QOD and their like": r"\bq\.?o?\.?d\b|\bQO?D\b|\bTIW\b|\bBIW\b|\bHS\b",

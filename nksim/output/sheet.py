@@ -126,7 +126,8 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language) -> Sheet:
 
 
 def _for_eye(line: str, lang: Language) -> str:
-    """A line about facts with units and routes in full."""
+    """A line about facts with units, routes and bounds in full."""
+    line = re.sub(r">= ?(\S+ \w+)", lambda m: lang.say("at least {time}", time=m[1]), line)
     return in_words(re.sub(r"(?<=\.route = )\w+", lambda m: lang.say(said(ROUTES.get(m[0], m[0]))), line))
 
 
