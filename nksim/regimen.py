@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nksim.errors import Fault, InvalidInput, Misread, UsageError, shorten
 from nksim.output import calendars, files
+from nksim.output.language import language
 from nksim.output.provenance import Provenance, provenance
 from nksim.patient import Patient
 from nksim.protocol.catalog import load
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from nksim.escalation import Escalation
     from nksim.run import Run
 
-CALENDAR_FORMATS = ("table", "csv", "json", "ics")
+CALENDAR_FORMATS = ("table", "csv", "json", "ics", "html", "pdf")
 
 
 def protocol(id_or_path: str) -> Regimen:
@@ -84,11 +85,12 @@ class Regimen:
         """The same at the dose level of that number, counted from 1."""
         return replace(self, dose_level=number)
 
-    def describe(self) -> str:
+    def describe(self, lang: str = "en") -> str:
         """Every line of the protocol in words, with the answers given so far; * assumed, ? unknown."""
-        from nksim.output.protocols import in_full
+        from nksim.output.description import in_full
 
-        return in_full(reduce(lambda p, answer: change(p, *answer), self.settings, self.protocol), self.arm_name)
+        answered = reduce(lambda p, answer: change(p, *answer), self.settings, self.protocol)
+        return in_full(answered, self.arm_name, language(lang))
 
     def arms(self) -> tuple[Regimen, ...]:
         """One regimen for each arm; itself where an arm is chosen or there is only one."""
@@ -192,8 +194,12 @@ class PatientCalendars:
         """Every row of every calendar, in order."""
         return tuple(row for c in self.calendars for row in c.rows)
 
-    def render(self, form: str) -> str | bytes:
-        """The calendars as `table`, `csv`, `json` or `ics`."""
+    def render(self, form: str, *, lang: str = "en") -> str | bytes:
+        """The calendars as `table`, `csv`, `json`, `ics`, or as a sheet to print, `html` or `pdf`.
+
+        `lang` is the language for a person's eye, `en` or `zh`; CSV and JSON are the same in each.
+        """
+        spoken = language(lang)
         if form == "csv":
             return calendars.as_csv(self.calendars)
         if form == "json":
@@ -201,17 +207,27 @@ class PatientCalendars:
         if form == "ics":
             from nksim.output.ics import as_ics
 
-            return as_ics(self.calendars, self.provenance)
+            return as_ics(self.calendars, self.provenance, spoken)
+        if form == "html":
+            from nksim.output.sheet_html import as_html
+
+            return as_html(self.calendars, self.provenance, spoken)
+        if form == "pdf":
+            try:
+                from nksim.output.sheet_pdf import as_pdf
+            except ModuleNotFoundError:
+                raise UsageError("NK711", "a PDF sheet needs reportlab", help="pip install 'nksim[sheets]'") from None
+            return as_pdf(self.calendars, self.provenance, spoken)
         if form == "table":
-            return calendars.as_table(self.calendars, self.provenance)
+            return calendars.as_table(self.calendars, self.provenance, spoken)
         raise UsageError("NK703", f"no calendar format {shorten(form)}", help=f"one of {', '.join(CALENDAR_FORMATS)}")
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes the file in the format of its suffix: .txt, .csv, .json or .ics."""
+    def save(self, path: str | Path, *, force: bool = False, lang: str = "en") -> None:
+        """Writes the file in the format of its suffix: .txt, .csv, .json, .ics, .html or .pdf."""
         target = Path(path)
         form = {"txt": "table"}.get(target.suffix[1:], target.suffix[1:])
         files.check_free(target, force=force)
-        content = self.render(form)
+        content = self.render(form, lang=lang)
         if form == "csv":
             files.write_csv(target, str(content), self.provenance.as_dict())
         else:

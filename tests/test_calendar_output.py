@@ -200,8 +200,8 @@ def test_the_same_calendar_is_the_same_bytes(form):
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match=r"NK703.*(.|\n)*table, csv, json, ics"):
-        jk500().render("pdf")
+    with pytest.raises(UsageError, match=r"NK703.*(.|\n)*table, csv, json, ics, html, pdf"):
+        jk500().render("xlsx")
 
 
 def test_a_minus_is_a_minus_and_units_are_words():

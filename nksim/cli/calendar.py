@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from nksim.patient import Patient
 
-FORMATS = ("table", "csv", "json", "ics")
+FORMATS = ("table", "csv", "json", "ics", "html")
+FILES = ("txt", "csv", "json", "ics", "html", "pdf")
 
 
 @click.command()
@@ -49,6 +50,7 @@ FORMATS = ("table", "csv", "json", "ics")
     "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="Format on stdout."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@options.lang
 @options.outputs
 def calendar(
     protocol: str,
@@ -77,16 +79,20 @@ def calendar(
     waivers: tuple[str, ...],
     form: str,
     as_json: bool,
+    lang: str,
     outputs: tuple[str, ...],
     force: bool,
 ) -> int:
     """A patient's dosing calendar: every dose with its calculation, every assessment, on real dates.
 
+    -o FILE.html and FILE.pdf are sheets to print and sign. --lang zh is Simplified Chinese; CSV and JSON stay as
+    they are, for programs.
+
     \b
     nksim calendar jk500 --weight 20kg --height 110cm --day0 2027-03-01 --tz Asia/Shanghai \\
         --set cells.dose="1e7 cells/kg" --set cells.days="0, 7"
     """
-    paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
+    paths = options.checked_outputs(outputs, FILES, force=force)
     given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
     given |= {"ideal_weight": ideal_weight, "weighed": weighed}
     if day0 and earliest:
@@ -106,11 +112,14 @@ def calendar(
     if earliest:
         for c in made.calendars:
             options.talk(f"{c.schedule.patient.id}: earliest day 0 is {c.day0:%a %Y-%m-%d}")
+    written = {path.suffix[1:] for path in paths} or {"json" if as_json else form}
+    if lang != "en" and written <= {"csv", "json"}:
+        options.talk("note: CSV and JSON are the same in every language")
     for path in paths:
-        made.save(path, force=force)
+        made.save(path, force=force, lang=lang)
         options.talk(f"wrote {path}")
     if not paths:
-        text = made.render("json" if as_json else form)
+        text = made.render("json" if as_json else form, lang=lang)
         click.echo(text, nl=False)
     findings = [f for c in made.calendars for f in c.findings]
     options.report(findings, chosen.waivers)

@@ -63,6 +63,15 @@ waive = click.option(
     metavar="CODE=REASON",
     help='Overrule a check, e.g. --waive NK312="agreed with the sponsor"; kept in every output. Repeatable.',
 )
+lang = together(
+    click.option(
+        "--lang",
+        type=click.Choice(("en", "zh")),
+        default="en",
+        show_default=True,
+        help="Language for a person's eye: English or Simplified Chinese.",
+    )
+)
 outputs = together(
     click.option(
         "-o",

@@ -10,9 +10,17 @@ from typing import Any
 
 from nksim.errors import Misread, shorten
 from nksim.units import Duration, duration, normalise, plain
+from nksim.words import phrase, said
 
 MOST_DOSES = 1000
 FARTHEST_DAY = 36500
+_REFERENCES = {"first": phrase("first {line}"), "last": phrase("last {line}"), "each": phrase("each {line}")}
+_RELATIONS = {
+    ("before", "start"): phrase("{by} before the start of {reference}"),
+    ("before", "end"): phrase("{by} before the end of {reference}"),
+    ("after", "start"): phrase("{by} after the start of {reference}"),
+    ("after", "end"): phrase("{by} after the end of {reference}"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,10 @@ class Days:
     days: tuple[int, ...]
 
     def __str__(self) -> str:
-        head = "day" if len(self.days) == 1 else "days"
-        run = len(self.days) > 2 and self.days[-1] - self.days[0] == len(self.days) - 1
-        listed = f"{self.days[0]} to {self.days[-1]}" if run else ", ".join(map(str, self.days))
-        return f"{head} {listed}".replace("-", "\N{MINUS SIGN}")
+        shown = [str(day).replace("-", "\N{MINUS SIGN}") for day in self.days]
+        if len(shown) > 2 and self.days[-1] - self.days[0] == len(shown) - 1:
+            return said("days {first} to {last}", first=shown[0], last=shown[-1])
+        return said("day {day}", day=shown[0]) if len(shown) == 1 else said("days {days}", days=", ".join(shown))
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,10 @@ class Span:
 
     def __str__(self) -> str:
         if self.high is None:
-            return f"at least {self.low}"
-        return str(self.low) if self.low == self.high else f"{plain(self.low.number)} to {self.high}"
+            return said("at least {time}", time=self.low)
+        if self.low == self.high:
+            return str(self.low)
+        return said("{low} to {high}", low=plain(self.low.number), high=self.high)
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Relation:
     by: Span
 
     def __str__(self) -> str:
-        return f"{self.by} {self.side} the {self.edge} of {self.which} {self.line}"
+        return said(_RELATIONS[self.side, self.edge], by=self.by, reference=Reference(self.which, self.line))
 
 
 @dataclass(frozen=True)
@@ -88,9 +98,12 @@ class Recurrence:
         return tuple(step * (i // len(self.pattern)) + self.pattern[i % len(self.pattern)] for i in range(self.count))
 
     def __str__(self) -> str:
-        where = "" if self.pattern == (0,) else f" at offsets {', '.join(map(str, self.pattern))}"
-        start = f", the first {self.first}" if self.first else ""
-        return f"{self.count} doses, every {self.every}{where}{start}"
+        offsets = ", ".join(map(str, self.pattern))
+        where = "" if self.pattern == (0,) else said(" at offsets {offsets}", offsets=offsets)
+        start = said(", the first {when}", when=self.first) if self.first else ""
+        return said(
+            "{count} doses, every {every}{where}{start}", count=self.count, every=self.every, where=where, start=start
+        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class Reference:
     line: str
 
     def __str__(self) -> str:
-        return f"{self.which} {self.line}"
+        return said(_REFERENCES[self.which], line=self.line)
 
 
 @dataclass(frozen=True)
@@ -113,8 +126,8 @@ class Window:
     unit: str
 
     def __str__(self) -> str:
-        signed = f"{plain(self.earliest)} to +{plain(self.latest)}".replace("-", "\N{MINUS SIGN}")
-        return f"{signed} {self.unit}"
+        early = plain(self.earliest).replace("-", "\N{MINUS SIGN}")
+        return said("{low} to {high}", low=early, high=f"+{plain(self.latest)} {self.unit}")
 
 
 def days(raw: Any) -> Days | Recurrence:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nksim.schedule.closures import Site
 from nksim.schedule.expansion import Event, Schedule
 from nksim.schedule.timing import Moment
+from nksim.words import said
 
 Key = tuple[str, int]
 At = Callable[[Moment], dt.datetime]
@@ -53,7 +54,9 @@ class _Mover:
         for key, event in self.by_key.items():
             base = self._root(event)
             if base in self.moved and base != key:
-                self.moved[key] = Move(self.moved[base].days, f"with {base[0]} {base[1]}")
+                self.moved[key] = Move(
+                    self.moved[base].days, said("with {line} {number}", line=base[0], number=base[1])
+                )
         return self.moved
 
     def _root(self, event: Event) -> Key:

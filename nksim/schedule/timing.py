@@ -16,6 +16,7 @@ from nksim.protocol.model import Administration, Arm, Numbering
 from nksim.protocol.samples import Samples
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Span, Window
 from nksim.units import Duration
+from nksim.words import phrase, said
 
 MEAN_MONTH_D = 365.25 / 12
 
@@ -208,10 +209,13 @@ def sampled_occasions(found: Occasions, lines: dict[str, Administration], sample
     placed: list[Occasion] = []
     for o in chosen_occasions(found, samples.of):
         edge = o.start.later(over) if over else o.start
-        of = f"{samples.of.line} {o.number}/{o.count}"
+        of = {"line": samples.of.line, "number": o.number, "count": o.count}
         for point in samples.points:
             moment = o.start if point is None else edge.later(point)
-            label = f"pre-dose, {of}" if point is None else f"{point} after the {samples.edge} of {of}"
+            after = phrase("{time} after the start of {line} {number}/{count}")
+            if samples.edge == "end":
+                after = phrase("{time} after the end of {line} {number}/{count}")
+            label = said("pre-dose, {line} {number}/{count}", **of) if point is None else said(after, time=point, **of)
             at_dose = point is not None and point.number == 0
             placed.append(Occasion(0, 0, moment, base=(samples.of.line, o.number), label=label, after_dose=at_dose))
     return placed
