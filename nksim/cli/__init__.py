@@ -15,11 +15,13 @@ import click
 
 from nksim import __version__
 from nksim.cli import options
+from nksim.cli.amend import amend
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
 from nksim.cli.protocols import protocols
 from nksim.cli.simulate import simulate
+from nksim.cli.verify import verify
 from nksim.errors import NksimError
 
 
@@ -32,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, simulate, compare, escalate):
+for command in (protocols, calendar, amend, verify, simulate, compare, escalate):
     cli.add_command(command)
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from nksim.ledger import Entry
 from nksim.output.markup import shown, table_html
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed, table
@@ -85,38 +86,39 @@ def as_csv(calendars: Sequence[Calendar]) -> str:
     writer.writerow(COLUMNS)
     for calendar in calendars:
         for row in calendar.rows:
-            writer.writerow([_cell(value) for value in record(calendar, row).values()])
+            writer.writerow([_cell(name, value) for name, value in record(calendar, row).items()])
     return out.getvalue()
 
 
-def _cell(value: str | int | None) -> str | int:
-    """A cell that no spreadsheet takes for a formula: text that looks like one gets a leading apostrophe."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
+# Columns that hold numbers; a spreadsheet may take a minus sign there for what it is.
+NUMBERS = frozenset({"dose_number", "dose_count", "protocol_day", "study_day", "duration_min", "dose"})
+# How a formula begins in any spreadsheet (OWASP, CSV injection), the full-width forms of Chinese input included.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00", "＝", "＋", "－", "＠")
 
 
-def as_json(calendars: Sequence[Calendar], provenance: Provenance) -> str:
-    """All calendars with their assumptions, open questions, findings and provenance."""
-    patients = [_patient(calendar) for calendar in calendars]
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "calendar",
-        "provenance": provenance.as_dict(),
-        "patients": patients,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+def _cell(column: str, value: str | int | None) -> str | int:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets a leading apostrophe."""
+    if value is None:
+        return ""
+    if column in NUMBERS or isinstance(value, int):
+        return value
+    # NUL ends a text for many programs and says nothing in any.
+    return f"'{value}".replace("\x00", "") if value.startswith(FORMULA) else value.replace("\x00", "")
+
+
+def content(calendars: Sequence[Calendar], provenance: Provenance) -> dict[str, Any]:
+    """Provenance and patients as plain data: what the log of a calendar seals."""
+    return {"provenance": provenance.as_dict(), "patients": [_patient(calendar) for calendar in calendars]}
+
+
+def as_json(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[Entry] = ()) -> str:
+    """All calendars with their assumptions, open questions, findings, provenance and log."""
+    found = {"schema_version": SCHEMA_VERSION, "kind": "calendar", **content(calendars, provenance)}
+    return json.dumps({**found, "log": [e.as_dict() for e in log]}, ensure_ascii=False, indent=2) + "\n"
 
 
 def _patient(calendar: Calendar) -> dict[str, Any]:
     patient = calendar.schedule.patient
-    rows = []
-    for row in calendar.rows:
-        plain_row: dict[str, Any] = record(calendar, row)
-        for name in ("dose", "duration_min"):
-            plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
-        early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
-        rows.append({**plain_row, "notes": list(row.notes), "earliest_possible": early, "latest_possible": late})
     return {
         "patient": {
             "id": patient.id,
@@ -134,7 +136,23 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "decided": list(calendar.decided),
         "open": list(calendar.schedule.unplaced),
         "findings": [{"code": f.code, "message": f.message} for f in calendar.findings],
-        "rows": rows,
+        "rows": [_row(calendar, row) for row in calendar.rows],
+        "cancelled": [_row(calendar, row) for row in calendar.cancelled],
+    }
+
+
+def _row(calendar: Calendar, row: Row) -> dict[str, Any]:
+    plain_row: dict[str, Any] = record(calendar, row)
+    for name in ("dose", "duration_min"):
+        plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
+    early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
+    return {
+        **plain_row,
+        "notes": list(row.notes),
+        "earliest_possible": early,
+        "latest_possible": late,
+        "sequence": row.sequence,
+        "changed": row.changed.isoformat() if row.changed else None,
     }
 
 
@@ -143,9 +161,10 @@ def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
     return calendar.schedule.choice.assumed()
 
 
-def as_table(calendars: Sequence[Calendar], provenance: Provenance) -> str:
-    """Calendars for the terminal: rows, then what is assumed, what is open, and where it comes from."""
-    return in_words("\n\n".join(_one_table(c) for c in calendars)) + f"\n\n{provenance.line()}\n"
+def as_table(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[Entry] = ()) -> str:
+    """Calendars for the terminal: rows, what was changed, what is assumed and open, and where it comes from."""
+    shown = in_words("\n\n".join(_one_table(c, log) for c in calendars))
+    return f"{shown}\n\n{provenance.line()}" + (f" · log {log[-1].hash[:12]}" if len(log) > 1 else "") + "\n"
 
 
 _HEADER = ("Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route")
@@ -163,7 +182,7 @@ def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
     return "".join(parts)
 
 
-def _one_table(calendar: Calendar) -> str:
+def _one_table(calendar: Calendar, log: Sequence[Entry]) -> str:
     choice, patient = calendar.schedule.choice, calendar.schedule.patient
     weekday = WEEKDAYS[calendar.day0.weekday()]
     egfr = patient.egfr()
@@ -185,7 +204,24 @@ def _one_table(calendar: Calendar) -> str:
         parts.append(
             table(["Day", "Date", "Assessment", "What", "No.", "Until", "Basis"], assessed, right=frozenset({0}))
         )
-    return "\n\n".join([*parts, *_foot(calendar)])
+    return "\n\n".join([*parts, *_amended(calendar, log), *_foot(calendar)])
+
+
+def _amended(calendar: Calendar, log: Sequence[Entry]) -> list[str]:
+    """The amendments of this patient, and what they took out."""
+    own = [f"  {e.number} {told(e)}" for e in log if e.patient == calendar.schedule.patient.id]
+    parts = ["Amended:\n" + "\n".join(own)] if own else []
+    if calendar.cancelled:
+        out = [f"  {_named(row)}: {row.event.remarks[-1]}" for row in calendar.cancelled]
+        parts.append("Taken out, not to be given:\n" + "\n".join(out))
+    return parts
+
+
+def told(entry: Entry) -> str:
+    """An amendment in one line: when, what, why, by whom, and what its author allowed."""
+    when = (entry.when or "").replace("T", " ")[:16]
+    flags = [name for name, on in (("the past corrected", entry.past), ("a deviation", entry.deviation)) if on]
+    return f"{when} {entry.change}: {entry.reason}" + "".join(f" ({x})" for x in [*filter(None, [entry.who]), *flags])
 
 
 def _calculation(row: Row) -> str:

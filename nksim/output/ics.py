@@ -4,53 +4,87 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from icalendar import Calendar as Ics
 from icalendar import Event as IcsEvent
+from icalendar import vCalAddress, vText
 
 from nksim import __version__
+from nksim.ledger import Entry
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed
-from nksim.schedule.calendar import Calendar, Row
+from nksim.schedule.calendar import Calendar, Row, row_findings
+
+# When nobody has said when a calendar was issued: a placeholder that every later time is after.
+UNTIMED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# RFC 5546 wants an organizer in what is published; no mail reaches this one (RFC 2606).
+ORGANIZER = "mailto:no-reply@nksim.invalid"
 
 
-def as_ics(calendars: Sequence[Calendar], provenance: Provenance) -> bytes:
-    """One iCalendar object with every row of the calendars as an event; no patient name, only the id."""
+def as_ics(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[Entry] = ()) -> bytes:
+    """One iCalendar object with every row of the calendars as an event; no patient name, only the id.
+
+    What amendments took out stays as a cancelled event, so that a calendar program that has it takes it out as well.
+    The DTSTAMP of all is when the calendar was issued or last amended.
+    """
+    times_said = [dt.datetime.fromisoformat(e.when) for e in log if e.when]
+    stamp = times_said[-1].astimezone(dt.UTC) if times_said else UNTIMED
     ics = Ics()
     ics.add("prodid", f"-//nksim//nksim {__version__}//EN")
     ics.add("version", "2.0")
     ics.add("calscale", "GREGORIAN")
     ics.add("method", "PUBLISH")
     ics.add("x-nksim-provenance", provenance.line())
+    # Everything that is needed to make the file again and compare (`nksim verify`).
+    ics.add("x-nksim-record", json.dumps(record_of(provenance, log), ensure_ascii=False, separators=(",", ":")))
+    issued = dt.datetime.fromisoformat(log[0].when).astimezone(dt.UTC) if log and log[0].when else None
     for calendar in calendars:
-        for row in calendar.rows:
-            ics.add_component(_event(calendar, row))
+        for row in (*calendar.rows, *calendar.cancelled):
+            ics.add_component(_event(calendar, row, stamp, issued, cancelled=row in calendar.cancelled))
     # Without dates the clock changes would end in 2038.
-    times = [t for c in calendars for r in c.rows for t in (r.start, r.end)]
+    times = [t for c in calendars for r in (*c.rows, *c.cancelled) for t in (r.start, r.end)]
     year = dt.timedelta(days=366)
     ics.add_missing_timezones((min(times) - year).date(), (max(times) + year).date())
     return bytes(ics.to_ical())
 
 
-def _event(calendar: Calendar, row: Row) -> IcsEvent:
+def record_of(provenance: Provenance, log: Sequence[Entry]) -> dict[str, Any]:
+    """Provenance and log as plain data."""
+    return {"provenance": provenance.as_dict(), "log": [e.as_dict() for e in log]}
+
+
+def _event(
+    calendar: Calendar, row: Row, stamp: dt.datetime, issued: dt.datetime | None, *, cancelled: bool
+) -> IcsEvent:
     event, schedule = row.event, calendar.schedule
     ics = IcsEvent()
     ics.add("uid", uid(calendar, row))
-    ics.add("dtstamp", dt.datetime.combine(calendar.day0, dt.time(), dt.UTC))
-    ics.add("sequence", 0)
+    ics.add("dtstamp", stamp)
+    if issued:
+        ics.add("created", issued)
+    if changed := row.changed.astimezone(dt.UTC) if row.changed else issued:
+        ics.add("last-modified", changed)
+    ics.add("sequence", row.sequence)
+    organizer = vCalAddress(ORGANIZER)
+    organizer.params["cn"] = vText("nksim")
+    ics.add("organizer", organizer)
     ics.add("dtstart", _written(row.start))
     if row.end > row.start:
         ics.add("dtend", _written(row.end))
     number = f" {event.occasion.number}/{event.occasion.count}" if event.occasion.count > 1 else ""
+    out = "CANCELLED " if cancelled else ""
     dose = f": {dose_text(event.dose.amount, event.dose.unit)}" if event.dose else ""
     day = f"day {signed(row.protocol_day)}"
-    ics.add("summary", _clean(f"{schedule.patient.id} {day} {event.what}{number}{dose}"))
+    ics.add("summary", _clean(f"{out}{schedule.patient.id} {day} {event.what}{number}{dose}"))
     ics.add("description", _clean(in_words("\n".join(_description(calendar, row)))))
     ics.add("categories", [event.kind, event.phase])
     ics.add("class", "CONFIDENTIAL")
-    ics.add("status", "TENTATIVE" if event.basis == "assumed" else "CONFIRMED")
-    ics.add("transp", "OPAQUE" if event.dose else "TRANSPARENT")
+    planned = "TENTATIVE" if event.basis == "assumed" else "CONFIRMED"
+    ics.add("status", "CANCELLED" if cancelled else planned)
+    ics.add("transp", "OPAQUE" if event.dose and not cancelled else "TRANSPARENT")
     return ics
 
 
@@ -77,7 +111,7 @@ def _description(calendar: Calendar, row: Row) -> list[str]:
         late = f"{row.latest:%Y-%m-%d %H:%M}" if row.latest else "open"
         lines.append(f"Window: {early} to {late}")
     lines += [f"Basis: {event.basis}", *row.notes]
-    lines += [f"Check {f.code}: {f.message}" for f in calendar.findings if f.message.startswith(f"{event.line}:")]
+    lines += [f"Check {f.code}: {f.message}" for f in row_findings(calendar, row)]
     return lines
 
 

@@ -31,7 +31,9 @@ def read_protocol(path: str | FilePath) -> Protocol:
             f"cannot read {shorten(path)}: {error.strerror}",
             help="give a protocol id of `nksim protocols list`, or the path of a file",
         ) from None
-    return parse_protocol(data, str(path))
+    protocol = parse_protocol(data, str(path))
+    protocol._file = str(path)
+    return protocol
 
 
 def parse_protocol(data: bytes, file: str) -> Protocol:

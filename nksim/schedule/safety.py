@@ -158,6 +158,8 @@ def _least_gap(line: Administration, events: list[Event], anchor_clock: dt.time)
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
     cells = [e for e in schedule.doses if e.line == anchor_line(schedule.choice)]
+    if not cells:
+        return
     start = cells[0].occasion.start.from_anchor_d(schedule.anchor_clock)
     late = sorted(
         {
@@ -190,12 +192,12 @@ def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
         if not isinstance(relation, Relation) or relation.side != "before":
             continue
         minutes = line.over.chosen.value.minutes if line.over and line.over.chosen.value else Decimal(0)
-        ends = [
-            e.occasion.start.from_anchor_d(clock) + float(minutes) / 1440 for e in schedule.doses if e.line == line.id
-        ]
-        later = [e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line]
-        # The nth dose belongs to the nth; where the counts differ, each to the next that is left.
-        late = [i for i, (end, start) in enumerate(zip(ends, later, strict=False), 1) if end > start + 1e-9]
+        starts = {e.occasion.number: e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == line.id}
+        later = {
+            e.occasion.number: e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line
+        }
+        # The nth dose belongs to the nth, whatever was taken out before it.
+        late = [n for n, at in starts.items() if n in later and at + float(minutes) / 1440 > later[n] + 1e-9]
         if late:
             yield Finding(
                 "NK323",

@@ -51,6 +51,11 @@ class SiteRules:
         decided = [str(w) for w in washouts] + ([f"cohort: {why}"] if why else [])
         return replace(calendar, decided=tuple(decided))
 
+    def placed_again(self, schedule: Schedule, calendar: Calendar, day0: dt.date) -> Calendar:
+        """The calendar of a changed schedule on `day0`, with what was decided and cancelled before."""
+        found = self.place(schedule, [], day0=day0, tz=calendar.tz, earliest=False)
+        return replace(found, decided=calendar.decided, cancelled=calendar.cancelled)
+
 
 def _too_early(washouts: Sequence[Washed], date: dt.date) -> list[Finding]:
     return [Finding("NK331", f"{w}; day 0 is {date}") for w in washouts if date < w.earliest]
