@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from icalendar import Calendar as Ics
 from icalendar import Event as IcsEvent
-from icalendar import vCalAddress, vText
+from icalendar import Timezone, vCalAddress, vText
 
 from nksim import __version__
 from nksim.ledger import Entry
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed
+from nksim.output.zones import vtimezone
 from nksim.schedule.calendar import Calendar, Row, row_findings
 
 # When nobody has said when a calendar was issued: a placeholder that every later time is after.
@@ -40,15 +42,23 @@ def as_ics(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[
     ics.add("x-nksim-provenance", provenance.line())
     # Everything that is needed to make the file again and compare (`nksim verify`).
     ics.add("x-nksim-record", json.dumps(record_of(provenance, log), ensure_ascii=False, separators=(",", ":")))
+    for zone in _zones(calendars):
+        ics.add_component(zone)
     issued = dt.datetime.fromisoformat(log[0].when).astimezone(dt.UTC) if log and log[0].when else None
     for calendar in calendars:
         for row in (*calendar.rows, *calendar.cancelled):
             ics.add_component(_event(calendar, row, stamp, issued, cancelled=row in calendar.cancelled))
-    # Without dates the clock changes would end in 2038.
-    times = [t for c in calendars for r in (*c.rows, *c.cancelled) for t in (r.start, r.end)]
-    year = dt.timedelta(days=366)
-    ics.add_missing_timezones((min(times) - year).date(), (max(times) + year).date())
     return bytes(ics.to_ical())
+
+
+def _zones(calendars: Sequence[Calendar]) -> Iterator[Timezone]:
+    """The zones of the calendars, a year longer at each end than what is on them."""
+    year = dt.timedelta(days=366)
+    for tz in sorted({c.tz for c in calendars} - {"UTC"}):
+        rows = [r for c in calendars if c.tz == tz for r in (*c.rows, *c.cancelled)]
+        times = [t for r in rows for t in (r.start, r.end)]
+        if times:
+            yield vtimezone(ZoneInfo(tz), (min(times) - year).date(), (max(times) + year).date())
 
 
 def record_of(provenance: Provenance, log: Sequence[Entry]) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class _Revision:
         self.shifted = site_moves(calendar, rules.site(calendar.tz))
         self.schedule = replace(calendar.schedule, events=tuple(map(self._settled, calendar.schedule.events)))
         self.targets = self._targets()
+        # A window that a dose opens is of that dose, and is not given by itself.
+        opened = hanging(self.schedule.events, self.targets)
+        self.carried = {k for k in opened if self.rows[k].event.length and not self.rows[k].event.dose}
 
     def _settled(self, event: Event) -> Event:
         """The event, pinned where the site's closures had moved it once it lies in the past: nothing moves it again."""
@@ -128,6 +131,10 @@ class _Revision:
     def _past(self, key: Key) -> bool:
         return self.rows[key].start <= self.amendment.when
 
+    def _stays(self, key: Key) -> bool:
+        """Whether a row lies in the past and is neither named by the change nor a window of what is."""
+        return self._past(key) and key not in self.targets and key not in self.carried
+
     def _words(self, what: str) -> str:
         return f"{self.amendment.name}: {what}"
 
@@ -136,7 +143,7 @@ class _Revision:
         ceased = "ceased" if self.change.verb == "cease" else "omitted"
         gone = {k: self._words(f"{ceased}: {self.change.reason}") for k in self.targets}
         for key in hanging(self.schedule.events, self.targets):
-            if not self._past(key) and key not in gone:
+            if not self._stays(key) and key not in gone:
                 base = self.rows[key].event.occasion.base
                 assert base is not None
                 gone[key] = self._words(f"{ceased} with {base[0]} {base[1]}")
@@ -181,7 +188,7 @@ class _Revision:
         if whole and course and course.phase is not None:
             together = in_phase(self.schedule, course.phase)
             moving |= together | following(self.schedule.events, together)
-        moving = {key for key in moving if key in self.targets or not self._past(key)}
+        moving = {key for key in moving if not self._stays(key)}
         events = tuple(self._later(e, moving, by, self.shifted.get(key_of(e), 0)) for e in self.schedule.events)
         return self.rules.placed_again(replace(self.schedule, events=events), self.calendar, self.calendar.day0)
 
@@ -238,7 +245,7 @@ class _Revision:
     def _with_day0(self, days: int, how: str) -> Calendar:
         """The calendar with day 0 later: what is to come moves with it, what has been given stays on its date."""
         old, new = self.calendar.day0, self.calendar.day0 + dt.timedelta(days=days)
-        stay = {key for key in self.rows if self._past(key) and key not in self.targets}
+        stay = {key for key in self.rows if self._stays(key)}
 
         def back(moment: Moment, closed_d: int) -> Moment:
             date = add_months(old, moment.months) + dt.timedelta(days=moment.day + closed_d)
