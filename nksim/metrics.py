@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
-from nksim.kinetics.assay import true_chimerism
 from nksim.noncompartmental import auc, auc_inf, auc_last, last_index, time_above
 from nksim.simulation import Simulation
 
@@ -190,7 +189,7 @@ def detected_d(s: Simulation) -> Values:
     """Days on which the true donor fraction lies above the assay's limit of detection, in all, d."""
     if not s.chimerism_visible:
         return _none(s, "detected_d", "d", HIDDEN)
-    seen = true_chimerism(s.solution, s.settings.lineage)
+    seen = s.settings.assay.true(s.solution)
     return Values("detected_d", "d", time_above(s.times_d, seen, s.settings.lod))
 
 

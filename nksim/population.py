@@ -58,8 +58,8 @@ def philox4x32(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tupl
     return c0, c1, c2, c3
 
 
-def uniforms(seed: int, index: ArrayLike, purpose: str, occasion: int = 0) -> Floats:
-    """One number in the open interval (0, 1) for each patient number in `index`, of the same shape.
+def uniforms(seed: int, index: ArrayLike, purpose: str, occasion: ArrayLike = 0) -> Floats:
+    """One number in the open interval (0, 1) for each patient number in `index` and `occasion`, of their joint shape.
 
     The key is the seed, 0..2**64-1 (`InvalidInput` NK410 otherwise); the counter is the patient number (below
     2**32), 64 bits of the BLAKE2b hash of `purpose`, and `occasion` (below 2**32). The numbers are the odd

@@ -23,6 +23,7 @@ from nksim.patient import Patient
 from nksim.population import Population, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
+from nksim.reliance import reliance
 from nksim.scale.parts import run_parts
 from nksim.scale.summary import Job, Progress, cores, summarise
 from nksim.sensitivity import Sensitivity
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from nksim.output.pages import Page
 
+# Patients whose one of median weight stands for all where it is asked what an answer hangs on.
+WEIGHED = 101
 SAVED_AS = ("csv", "json", "svg", "png", "txt", "html", "pdf")
 
 
@@ -89,6 +92,9 @@ class Run:
         """Metrics, assumptions and provenance as JSON."""
         return results.as_json([self.simulation], [self._metrics], self.provenance, inquiry=self.inquiry)
 
+    def __repr__(self) -> str:
+        return f"<Run of {self.simulation.label} in {len(self.simulation.population):,} virtual patients>"
+
     def _repr_html_(self) -> str:
         return simulations.metrics_html(self.simulation, self._metrics, self.provenance)
 
@@ -137,6 +143,11 @@ class ComparedRuns:
         """Metrics, paired differences, assumptions and provenance as JSON."""
         c = self.comparison
         return results.as_json(c.simulations, c.metrics, self.provenance, c, self.inquiry)
+
+    def __repr__(self) -> str:
+        done = self.comparison.simulations
+        labels = ", ".join(s.label for s in done)
+        return f"<{len(done)} regimens in {len(done[0].population):,} virtual patients: {labels}>"
 
     def _repr_html_(self) -> str:
         return comparisons.comparison_html(self.comparison, self.provenance)
@@ -212,6 +223,7 @@ def simulate(
         used, directory = workers or cores(), None if parts is None else Path(parts)
         with nullcontext(executor) if executor else ThreadPoolExecutor(used) as running:
             simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
+    simulation = _weighed(simulation, bodies, ages)
     moved = _sensitivities([regimen], [simulation], sensitivity)
     return Run(simulation, _provenance([simulation], regimen.command), Inquiry(wanted, sensitivities=moved), points)
 
@@ -233,6 +245,13 @@ def _done(
         job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, used, label)
         return summarise(job, n, workers=workers or cores(), progress=progress)
     return run_choice(choice, bodies.population(n, seed, ages), seed=seed, settings=used, label=label)
+
+
+def _weighed(done: Simulation, bodies: Bodies, ages: tuple[float, float]) -> Simulation:
+    """The same simulation, saying how far its answers hang on assumed parameters."""
+    few = bodies.population(min(len(done.population), WEIGHED), done.seed, ages)
+    found = reliance(done.choice, few, seed=done.seed, settings=done.settings)
+    return replace(done, reliances=tuple(map(str, found)))
 
 
 def compare(
@@ -266,7 +285,7 @@ def compare(
         metric(name)
     who, ages, labels = bodies or Bodies(), _common_ages(choices), _labels(choices)
     done = [
-        _done(choice, n, seed, who, ages, settings, label, workers, progress)
+        _weighed(_done(choice, n, seed, who, ages, settings, label, workers, progress), who, ages)
         for choice, label in zip(choices, labels, strict=True)
     ]
     swept: tuple[Swept, ...] = ()

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.kinetics import engine, native, reference
-from nksim.kinetics.assay import LINEAGES, measured, true_chimerism
+from nksim.kinetics.assay import Assay, copies_per_ug, counted
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load
 from nksim.kinetics.solution import Solution
-from nksim.population import ASSUMPTIONS, Population, normals
+from nksim.population import ASSUMPTIONS, Population, normals, uniforms
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
 from nksim.schedule.amounts import Sizes, amounts_of
@@ -35,6 +35,8 @@ MOST_HELD = 120_000_000
 # What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
 PRODUCTS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
 SAME_DONOR = "graft donor"
+# Minutes are counted from long before any first dose, so that they can number random draws.
+MINUTES_BEFORE = 1 << 21
 OPEN_AGE_Y = 120.0
 OLDEST_DRAWN_Y = 80.0
 
@@ -50,6 +52,10 @@ class Settings:
     lod: float = 0.01
     lineage: str = "NK"
     timing: str = "planned"
+    loq: float | None = None
+    sampled_cells: int | None = None
+    other_cells: float | None = None
+    copies_per_cell: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
@@ -60,14 +66,20 @@ class Settings:
             )
         if self.engine not in ENGINES:
             raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
-        if self.lineage not in LINEAGES:
-            raise UsageError("NK642", f"no lineage {shorten(self.lineage)}", help=f"one of {', '.join(LINEAGES)}")
         if self.timing not in TIMING:
             raise UsageError("NK646", f"no timing {shorten(self.timing)}", help=f"one of {', '.join(TIMING)}")
-        if not 0 < self.lod < 1:
+        if self.copies_per_cell is not None and (not 0 < self.copies_per_cell <= 100 or self.lineage != "leukocytes"):
             raise UsageError(
-                "NK643", f"a limit of detection of {self.lod:g} is not a fraction", help='write --lod "1 %"'
+                "NK634",
+                "transgene copies per µg of DNA are those of all white cells",
+                help="--copies-per-cell up to 100, with --lineage leukocytes and --other-cells",
             )
+        assert self.assay
+
+    @cached_property
+    def assay(self) -> Assay:
+        """The assay that chimerism is read with; raises `UsageError` as `Assay` does."""
+        return Assay(self.lineage, self.lod, self.loq, self.sampled_cells, self.other_cells)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +89,8 @@ class Simulation:
     `label` tells it from others beside it; `solution` holds outputs (n, t) at its `times_d`; `events` the doses
     (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `infusion_ends` (n, i) the
     donor NK counts at the end of each cell infusion, in cells/µL, nan where the timing is sampled; `measured` the
-    metrics, where they were taken while the trajectories went by. `infusion_spread_d` (2, i) holds the earliest and the
+    metrics, where they were taken while the trajectories went by; `reliances` says in words how far the answer hangs on
+    parameters of each basis. `infusion_spread_d` (2, i) holds the earliest and the
     latest start of each cell infusion among the patients.
     """
 
@@ -96,6 +109,7 @@ class Simulation:
     infusion_ends: Floats
     infusion_spread_d: Floats
     measured: dict[str, Any] | None = None
+    reliances: tuple[str, ...] = ()
 
     @property
     def times_d(self) -> Floats:
@@ -114,13 +128,30 @@ class Simulation:
 
     @cached_property
     def outputs(self) -> dict[str, Floats]:
-        """Every output (n, t) of the contract: the model's own, and chimerism as the assay measures it."""
+        """Every output (n, t) of the contract: the model's own, and chimerism as the assay measures it.
+
+        `donor_nk_counted` is there where the assay looks at more than NK cells, `car_copies` where it was asked for.
+        """
         found = dict(self.solution)
-        seen = measured(true_chimerism(self.solution, self.settings.lineage), self.settings.lod)
+        if self.settings.copies_per_cell is not None:
+            white = found["alc"] + (self.settings.other_cells or 0.0)
+            found["car_copies"] = copies_per_ug(found["donor_nk"], white, self.settings.copies_per_cell)
         if not self.chimerism_visible:
             found.pop("nk_chimerism")
             return found
-        return {**found, "nk_chimerism_assay": seen}
+        found["nk_chimerism_assay"] = self._measured()
+        if self.settings.lineage != "NK":
+            found["donor_nk_counted"] = counted(found, found["nk_chimerism_assay"])
+        return found
+
+    def _measured(self) -> Floats:
+        """Chimerism (n, t) as the assay reports it; each sample of each patient has a random number of its own."""
+        assay = self.settings.assay
+        if assay.sampled_cells is None:
+            return assay.read(assay.true(self.solution))
+        minutes = np.round(self.times_d * 1440).astype(np.int64) + MINUTES_BEFORE
+        drawn = uniforms(self.seed, self.population.index[:, None], "sampled cells", minutes)
+        return assay.read(assay.true(self.solution), drawn)
 
     @property
     def engine(self) -> str:
@@ -158,10 +189,16 @@ class Simulation:
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
         )
+        found += self.reliances
         if not self.chimerism_visible:
             found.append(
-                "the NK donor gave the graft as well: chimerism cannot see these cells and is not shown; "
-                "the counts are the model's alone"
+                "the NK donor gave the graft as well: an assay of donor DNA tells the graft from the recipient, and so "
+                "sees relapse, but chimerism cannot see these cells and is not shown; the counts are the model's alone"
+            )
+        elif self.settings.sampled_cells is not None:
+            found.append(
+                f"{self.settings.sampled_cells:,} cells are looked at anew at every output, every "
+                f"{24 * self.settings.every_d:g} h: rarer samples find less"
             )
         found += [f"{name} is on the calendar but not modelled" for name in self.not_modelled]
         if "il2" in self.events.target:
@@ -200,6 +237,8 @@ def simulate(
     """
     settings = settings or Settings()
     sizes = sizes_of(population)
+    if settings.copies_per_cell is not None and not _has_transgene(choice):
+        raise UsageError("NK634", f"the cells of {choice.name} carry no transgene", help="leave out --copies-per-cell")
     typical = expand(choice, sizes.patient(0))
     found = regimen_findings(typical)
     events, not_modelled, keys = _doses(choice, sizes)
@@ -369,6 +408,11 @@ def _preset(choice: Choice) -> str:
         found = "gives no cells" if not presets else f"gives cells of different kinetics ({', '.join(presets)})"
         raise InvalidInput("NK644", f"{choice.name} {found}", help="the model follows one cell product")
     return presets[0]
+
+
+def _has_transgene(choice: Choice) -> bool:
+    cells = [p for p in choice.protocol.products.values() if p.kind == "nk"]
+    return all(p.transgene and not p.transgene.startswith("none") for p in cells)
 
 
 def _infusion_starts(events: EventTable) -> Floats:

@@ -189,8 +189,10 @@ def _refused(name: str) -> None:
 def _record_of_ics(data: bytes, path: Path) -> dict[str, Any]:
     from icalendar import Calendar
 
+    from nksim.output.ics import unpacked
+
     try:
-        held = json.loads(str(Calendar.from_ical(data)["X-NKSIM-RECORD"]))
+        held = unpacked(str(Calendar.from_ical(data)["X-NKSIM-RECORD"]))
     except (ValueError, KeyError, AttributeError, TypeError, IndexError, RecursionError):
         held = None
     if not isinstance(held, dict):

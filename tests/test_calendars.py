@@ -1,59 +1,38 @@
 """Every row of every expected calendar, written by a second reader from the registration, against the program."""
 
-import datetime as dt
-from pathlib import Path
+import copy
 
 import pytest
-import yaml
 
-from nksim.patient import Patient
-from nksim.protocol.catalog import catalog, load
-from nksim.protocol.choice import choose
-from nksim.schedule.calendar import place
-from nksim.schedule.expansion import expand
-
-FILES = sorted((Path(__file__).parent / "calendars").glob("*.yaml"))
+from nksim.protocol.catalog import catalog
+from nksim.qualification.calendars import differences, expected
 
 
-def printed(expected):
-    settings = tuple((k, str(v)) for k, v in expected["set"].items())
-    choice = choose(load(expected["protocol"]), arm=expected["arm"], level=expected["level"], settings=settings)
-    schedule = expand(
-        choice.answered(accept_assumed=expected["assume"]),
-        Patient(**expected["patient"]),
-        anchor_clock=dt.time.fromisoformat(expected["cells_at"]),
-    )
-    return place(schedule, day0=expected["day0"], tz=expected["tz"])
-
-
-def minute(time):
-    return time.isoformat(timespec="minutes") if time else None
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_the_calendar_equals_the_second_reading(path):
-    expected = yaml.safe_load(path.read_text())
-    rows = printed(expected).rows
-    found = [
-        [
-            r.event.kind,
-            r.event.line,
-            f"{r.event.occasion.number}/{r.event.occasion.count}",
-            r.protocol_day,
-            minute(r.start),
-            minute(r.end),
-            r.event.route,
-            r.event.dose.unit if r.event.dose else None,
-            minute(r.earliest),
-            minute(r.latest),
-        ]
-        for r in rows
-    ]
-    assert found == [[*row[:7], *row[8:]] for row in expected["rows"]]
-    amounts = [float(r.event.amount) if r.event.amount is not None else None for r in rows]
-    assert amounts == [row[7] if row[7] is None else pytest.approx(row[7], rel=1e-12) for row in expected["rows"]]
+@pytest.mark.parametrize("name", expected())
+def test_the_calendar_equals_the_second_reading(name):
+    assert expected()[name]["rows"]
+    assert differences(expected()[name]) == []
 
 
 def test_each_protocol_of_the_catalogue_has_calendars_of_two_patients():
-    read = [yaml.safe_load(p.read_text())["protocol"] for p in FILES]
+    read = [wanted["protocol"] for wanted in expected().values()]
     assert all(read.count(name) >= 2 for name in catalog())
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [(0, "assessment"), (1, "flu"), (2, "1/2"), (3, 0), (4, "2027-02-22T10:01+08:00"), (5, None), (6, "SC"), (7, 1e-9),
+     (7, None), (8, "IU"), (9, "2027-02-22T10:00+08:00"), (10, "2027-02-22T10:00+08:00")],
+)  # fmt: skip
+def test_a_row_that_differs_anywhere_is_told(column, other):
+    wanted = copy.deepcopy(expected()["nkaml-p1"])
+    row = wanted["rows"][0]
+    row[column] = row[7] * (1 + other) if other == 1e-9 else other
+    (told,) = differences(wanted)
+    assert told.startswith("row 1: expected")
+
+
+def test_a_row_too_many_is_told():
+    wanted = copy.deepcopy(expected()["nkaml-p1"])
+    wanted["rows"].pop()
+    assert differences(wanted) == [f"{len(wanted['rows'])} rows are expected and {len(wanted['rows']) + 1} made"]

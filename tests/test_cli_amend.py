@@ -37,7 +37,7 @@ def test_a_calendar_is_amended_from_any_file_of_it(form, folder, capsys):
     assert (folder / f"from_{form}.json").read_bytes() == (folder / "b.json").read_bytes()
     capsys.readouterr()
     assert run(["verify", f"from_{form}.json"]) == 0
-    assert "(1 amendment; seal " in capsys.readouterr().out
+    assert "1 amendment; seal " in capsys.readouterr().out
 
 
 def test_the_difference_is_data_on_stdout(folder, capsys):

@@ -15,6 +15,7 @@ import pytest
 from revision_cases import BEFORE, everything, ink_aml, jk500, nkaml, umn
 
 import nksim
+from nksim.output.ics import unpacked
 from nksim.output.text import dose_text
 from nksim.protocol.reading import parse_protocol
 from nksim.regimen import Regimen
@@ -100,9 +101,11 @@ def test_two_parsers_read_the_same_and_it_is_what_the_calendar_says(name):
     made = MADE[name]()
     data = made.render("ics")
     one, other = by_icaljs(data), by_icalendar(data)
-    assert one == other
+    # Before version 7 icalendar lost a backslash that stands before a comma, a semicolon or an n.
+    if int(icalendar.__version__.split(".")[0]) >= 7 or "\\" not in made.render("csv"):
+        assert one == other
     (calendar,) = made.calendars
-    assert json.loads(one["record"])["log"] == [e.as_dict() for e in made.log]
+    assert unpacked(one["record"])["log"] == [e.as_dict() for e in made.log]
     rows = [*calendar.rows, *calendar.cancelled]
     assert len(one["events"]) == len(rows)
     for event, row in zip(one["events"], rows, strict=True):

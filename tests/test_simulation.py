@@ -184,6 +184,11 @@ def test_a_high_creatinine_raises_the_fludarabine_area():
         ({"engine": "x"}, "NK641"),
         ({"lineage": "T"}, "NK642"),
         ({"lod": 0}, "NK643"),
+        ({"lod": 0.05, "loq": 0.01}, "NK643"),
+        ({"lineage": "PBMC"}, "NK632"),
+        ({"sampled_cells": 0}, "NK633"),
+        ({"copies_per_cell": 2.0}, "NK634"),
+        ({"copies_per_cell": -1.0, "lineage": "leukocytes", "other_cells": 100.0}, "NK634"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(wrong, code):

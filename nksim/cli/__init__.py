@@ -19,7 +19,9 @@ from nksim.cli.amend import amend
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
+from nksim.cli.models import models
 from nksim.cli.protocols import protocols
+from nksim.cli.qualify import qualify
 from nksim.cli.simulate import simulate
 from nksim.cli.verify import verify
 from nksim.errors import NksimError
@@ -34,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, calendar, amend, verify, simulate, compare, escalate):
+for command in (protocols, models, calendar, amend, verify, simulate, compare, escalate, qualify):
     cli.add_command(command)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from nksim.cli import options
+from nksim.cli.assay import assay as assay_options
 from nksim.cli.simulate import how, warned
 from nksim.errors import UsageError, shorten
 
@@ -13,6 +16,7 @@ from nksim.errors import UsageError, shorten
 @click.argument("protocols", metavar="PROTOCOL PROTOCOL...", nargs=-1, required=True)
 @options.choices
 @options.running
+@assay_options
 @options.body
 @options.asking
 @click.option(
@@ -37,8 +41,7 @@ def compare(
     engine: str,
     workers: int | None,
     model: str,
-    lod: str,
-    lineage: str,
+    assay: dict[str, Any],
     weight: str | None,
     height: str | None,
     age: str | None,
@@ -82,7 +85,7 @@ def compare(
         n=n,
         seed=seed,
         bodies=Bodies(weight, height, age, sex, creatinine),
-        settings=how(days, every, engine, model, lod, lineage),
+        settings=how(days, every, engine, model, assay),
         workers=workers,
         progress=options.progress("simulating"),
         metrics=metrics,

@@ -61,10 +61,6 @@ running = together(
     click.option("--engine", default="auto", show_default=True, help="auto, native, numpy or reference (slow)."),
     click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
     click.option("--model", default="model1", show_default=True, help="Parameter set."),
-    click.option("--lod", default="1 %", show_default=True, help="Limit of detection of the chimerism assay."),
-    click.option(
-        "--lineage", default="NK", show_default=True, help="Cells that the assay looks at: NK or lymphocytes."
-    ),
 )
 asking = together(
     click.option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nksim.cli import options
+from nksim.cli.assay import assay as assay_options
 from nksim.errors import Misread, UsageError, shorten
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("protocol", metavar="PROTOCOL")
 @options.choices
 @options.running
+@assay_options
 @options.body
 @options.asking
 @click.option("--parts", metavar="DIR", help="Keep a large run's parts there, and go on with those that are there.")
@@ -49,8 +51,7 @@ def simulate(
     engine: str,
     workers: int | None,
     model: str,
-    lod: str,
-    lineage: str,
+    assay: dict[str, Any],
     weight: str | None,
     height: str | None,
     age: str | None,
@@ -85,7 +86,7 @@ def simulate(
             n=n,
             seed=seed,
             bodies=Bodies(weight, height, age, sex, creatinine),
-            settings=replace(how(days, every, engine, model, lod, lineage), timing=timing),
+            settings=replace(how(days, every, engine, model, assay), timing=timing),
             goals=goals,
             sensitivity=sensitivity,
             observed=observed,
@@ -122,22 +123,16 @@ def executor(cluster: str | None) -> Iterator[Executor | None]:
         yield client.get_executor(retries=3)
 
 
-def how(days: float, every: str, engine: str, model: str, lod: str, lineage: str) -> Settings:
-    """Settings from the options' text; raises `UsageError` NK640 or NK643 for a step or limit that is not one."""
+def how(days: float, every: str, engine: str, model: str, assay: dict[str, Any]) -> Settings:
+    """Settings from the options' text; raises `UsageError` NK640 for a step that is not one."""
     from nksim.simulation import Settings
-    from nksim.units import duration, quantity
+    from nksim.units import duration
 
     try:
         step = float(duration(every).minutes) / 1440
     except (Misread, KeyError):
         raise UsageError("NK640", f"--every {shorten(every)} is not a step", help="write --every 6h") from None
-    try:
-        limit = quantity(lod)
-        if limit.unit != "%":
-            raise Misread("NK643", "not a percentage")
-    except Misread:
-        raise UsageError("NK643", f"--lod {shorten(lod)} is not a percentage", help='write --lod "1 %"') from None
-    return Settings(days, step, engine, model, float(limit.number) / 100, lineage)
+    return Settings(days, step, engine, model, **assay)
 
 
 def warned(done: list[Simulation] | tuple[Simulation, ...], *, strict: bool, assume: bool) -> int:

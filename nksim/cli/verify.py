@@ -55,8 +55,7 @@ def verify(file: str, protocol: str | None, seal: str | None, as_json: bool) -> 
             click.echo(f"… and {len(found) - MOST} more")
         options.talk(f"error[NK735]: {file} is not what its provenance and log give")
     else:
-        amended = f"{len(stored.log) - 1} amendment{'' if len(stored.log) == 2 else 's'}"
-        click.echo(
-            f"{file}: every value is as its protocol, patient and log give it ({amended}; seal {last['hash'][:12]})"
-        )
+        click.echo(f"{file}: every value is as its protocol, patient and log give it")
+        count = len(stored.log) - 1
+        click.echo(f"{count} amendment{'' if count == 1 else 's'}; seal {last['hash'][:12]}")
     return 1 if found else 0

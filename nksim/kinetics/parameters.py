@@ -16,18 +16,36 @@ import numpy as np
 from nksim.errors import InvalidInput
 from nksim.kinetics import Floats
 
-__all__ = ["BASES", "Override", "Parameter", "ParameterSet", "Preset", "Source", "draw", "load", "typical", "varying"]
+__all__ = [
+    "BASES",
+    "Override",
+    "Parameter",
+    "ParameterSet",
+    "Preset",
+    "Source",
+    "draw",
+    "load",
+    "names",
+    "typical",
+    "varying",
+]
 
 BASES = ("published", "derived", "assumed", "calibrated")
 TRANSFORMS = ("log", "logit")
+READ = ("source", "secondary", "nothing", "-")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a value comes from; identifiers are empty when they are not known."""
+    """Where a value comes from; identifiers are empty when they are not known.
+
+    `read` says where its values were read: in the `source` itself (its abstract, a table, a label), in a `secondary`
+    account of it, in `nothing` (they are remembered), or `-` where there is nothing to read.
+    """
 
     id: str
     citation: str
+    read: str
     doi: str = ""
     pmid: str = ""
     pmcid: str = ""
@@ -51,6 +69,14 @@ class Parameter:
     why: str
     transform: str = "log"
     normal: str = ""
+
+    @property
+    def spread(self) -> str:
+        """How patients differ in it, in words."""
+        if self.cv == 0:
+            return "the same for all"
+        shared = "" if self.normal == self.name else f", moving with {self.normal}"
+        return f"{'log-normal' if self.transform == 'log' else 'logit-normal'}, CV {self.cv:.0%}{shared}"
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value:g} {self.unit} ({self.basis}; {self.low:g} to {self.high:g}): {self.why}"
@@ -109,6 +135,16 @@ class ParameterSet:
         return varying(self.parameters(preset))
 
 
+def names() -> tuple[str, ...]:
+    """The sets that ship with nksim.
+
+    >>> "model1" in names()
+    True
+    """
+    found = importlib.resources.files("nksim.kinetics").joinpath("sets").iterdir()
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in found if f.name.endswith(".yaml")))
+
+
 @cache
 def load(name: str = "model1") -> ParameterSet:
     """A set that ships with nksim, by name.
@@ -118,7 +154,7 @@ def load(name: str = "model1") -> ParameterSet:
     """
     file = importlib.resources.files("nksim.kinetics").joinpath("sets", f"{name}.yaml")
     if not name.isidentifier() or not file.is_file():
-        raise InvalidInput("NK653", f"there is no parameter set {name!r}", help="use model1")
+        raise InvalidInput("NK653", f"there is no parameter set {name!r}", help=f"use {' or '.join(names())}")
     # YAML is loaded here and not above, because whoever holds a set already does not need it.
     from nksim.kinetics.reading import read
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from nksim.errors import InvalidInput
-from nksim.kinetics.parameters import BASES, TRANSFORMS, Override, Parameter, ParameterSet, Preset, Source
+from nksim.kinetics.parameters import BASES, READ, TRANSFORMS, Override, Parameter, ParameterSet, Preset, Source
 
 __all__ = ["read"]
 
@@ -32,6 +32,9 @@ def read(content: bytes, name: str) -> ParameterSet:
         if owner is None or owner.normal != owner.name or (parameter.cv > 0) != (owner.cv > 0):
             raise _wrong(parameter.name, f"cannot share the random number of {parameter.normal!r}")
     presets = {key: _preset(key, body, parameters) for key, body in _table(tree["presets"], "presets").items()}
+    for parameter in parameters.values():
+        if parameter.basis == "published" and sources[parameter.source].read in ("nothing", "-"):
+            raise _wrong(parameter.name, "is called published, but nothing of its source was read")
     return ParameterSet(
         name=name,
         title=_text(tree["title"], "title"),
@@ -83,7 +86,8 @@ def _choice(value: Any, choices: tuple[str, ...], where: str) -> str:
 
 def _source(key: str, body: Any) -> Source:
     where = f"source {key}"
-    table = _keys(body, where, ("citation",), ("doi", "pmid", "pmcid"))
+    table = _keys(body, where, ("citation", "read"), ("doi", "pmid", "pmcid"))
+    _choice(table["read"], READ, where)
     return Source(id=key, **{part: _text(text, where) for part, text in table.items()})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import json
@@ -41,7 +42,7 @@ def as_ics(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[
     ics.add("method", "PUBLISH")
     ics.add("x-nksim-provenance", provenance.line())
     # Everything that is needed to make the file again and compare (`nksim verify`).
-    ics.add("x-nksim-record", json.dumps(record_of(provenance, log), ensure_ascii=False, separators=(",", ":")))
+    ics.add("x-nksim-record", packed(provenance, log))
     for zone in _zones(calendars):
         ics.add_component(zone)
     issued = dt.datetime.fromisoformat(log[0].when).astimezone(dt.UTC) if log and log[0].when else None
@@ -61,9 +62,15 @@ def _zones(calendars: Sequence[Calendar]) -> Iterator[Timezone]:
             yield vtimezone(ZoneInfo(tz), (min(times) - year).date(), (max(times) + year).date())
 
 
-def record_of(provenance: Provenance, log: Sequence[Entry]) -> dict[str, Any]:
-    """Provenance and log as plain data."""
-    return {"provenance": provenance.as_dict(), "log": [e.as_dict() for e in log]}
+def packed(provenance: Provenance, log: Sequence[Entry]) -> str:
+    """Provenance and log as JSON in base64: parsers differ in how they unescape the text of an unknown property."""
+    held = {"provenance": provenance.as_dict(), "log": [e.as_dict() for e in log]}
+    return base64.b64encode(json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode()).decode()
+
+
+def unpacked(text: str) -> Any:
+    """What `packed` packed, as plain data; raises `ValueError` for anything else."""
+    return json.loads(base64.b64decode(text, validate=True).decode())
 
 
 def _event(

@@ -19,6 +19,7 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-s
 def as_html(page: Page) -> str:
     """The page as HTML 5 with its style, its data and the chart library (Vega, BSD-3-Clause) inside."""
     ids = {heading: f"s{i}" for i, (heading, _) in enumerate(page.sections, 1)}
+    drawn = any(isinstance(block, Figure) for _, blocks in page.sections for block in blocks)
     links = "".join(f'<a href="#{i}">{html.escape(h)}</a>' for h, i in ids.items())
     body = "".join(
         f'<section><h2 id="{ids[heading]}">{html.escape(heading)}</h2>{"".join(map(_block, blocks))}</section>\n'
@@ -30,10 +31,11 @@ def as_html(page: Page) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{html.escape(page.title)}</title><style>{_resource('report.css')}</style></head><body>",
         f"<h1>{html.escape(page.title)}</h1><nav>{links}</nav>\n",
-        "<noscript><p>The charts need JavaScript; a report.pdf holds them as pictures.</p></noscript>\n",
+        "<noscript><p>The charts need JavaScript; a report.pdf holds them as pictures.</p></noscript>\n" * drawn,
         body,
         f"<footer>{html.escape(page.provenance.line())}</footer>\n",
-        f"<script>{_bundle()}</script>\n<script>{_resource('report.js')}</script></body></html>\n",
+        f"<script>{_bundle()}</script>\n<script>{_resource('report.js')}</script>" if drawn else "",
+        "</body></html>\n",
     ]
     return "".join(parts)
 

@@ -61,7 +61,13 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
     return {
         "regimen": s.label,
         "patients": len(s.population),
-        "assay": {"lineage": s.settings.lineage, "limit_of_detection": s.settings.lod},
+        "assay": {
+            "lineage": s.settings.lineage,
+            "limit_of_detection": s.settings.lod,
+            "limit_of_quantification": s.settings.loq,
+            "sampled_cells": s.settings.sampled_cells,
+            "other_cells_per_ul": s.settings.other_cells,
+        },
         "engine": s.engine,
         "assumptions": list(s.assumptions),
         "findings": [{"code": f.code, "message": f.message} for f in s.findings],

@@ -105,7 +105,17 @@ def _one(before: Calendar, after: Calendar) -> str:
         a = _said(row)
         b = _said(is_) if is_ else ("taken out", "")
         same_dose = a[1] == b[1]
-        body.append([key[0], row.event.what, number, a[0], b[0], a[1], "" if same_dose else b[1] or "–"])
+        body.append(
+            [
+                key[0],
+                row.event.what,
+                number,
+                a[0],
+                b[0] if b[0] != a[0] else "the same",
+                a[1],
+                "" if same_dose else b[1] or "–",
+            ]
+        )
     choice, patient = after.schedule.choice, after.schedule.patient
     head = f"{choice.name} · patient {patient} · day 0 "
     head += f"{before.day0} → {after.day0}" if before.day0 != after.day0 else f"{after.day0}"

@@ -27,6 +27,8 @@ UNITS = {
     "host_nk": "cells/µL",
     "nk_chimerism": "fraction",
     "nk_chimerism_assay": "fraction",
+    "donor_nk_counted": "cells/µL",
+    "car_copies": "copies/µg",
     "alc": "cells/µL",
     "il15": "pg/mL",
     "cy": "mg/L",
@@ -155,11 +157,7 @@ def who(s: Simulation) -> str:
 
 def reading(simulations: Sequence[Simulation]) -> str:
     """How the numbers are to be read."""
-    s = simulations[0].settings
-    assay = (
-        f"Persistence and detection are those of an assay of donor {s.lineage} cells in blood with a limit of "
-        f"{100 * s.lod:g} %. "
-    )
+    assay = f"Persistence and detection are those of {simulations[0].settings.assay}. "
     text = (assay if any(x.chimerism_visible for x in simulations) else "") + (
         "The model is hand-set, not fitted to trials: see what is assumed below. For planning, not for treatment."
     )

@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from decimal import Decimal, getcontext
-from pathlib import Path
 
 import numpy as np
 import pytest
+from kinetic_cases import CURRENT
 from scipy.integrate import trapezoid
 
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.exponentials import chain2, chain3
+from nksim.qualification.drugs import TEXTBOOK, closed_form, levels, rows
 
 getcontext().prec = 50
 pytestmark = pytest.mark.usefixtures("each_engine")
-LINES = (Path(__file__).parent / "pk_closed_forms.csv").read_text().splitlines()
-FORMS = list(csv.DictReader(line for line in LINES if line[0] != "#"))
-TEXTBOOK = {
-    "cy_cl": 10, "cy_v": 50, "cy_day2": 1, "cy_day3": 1, "f_molar": 1, "f_cl_nonrenal": 10, "f_cl_renal": 0,
-    "f_v1": 50, "f_v2": 100, "f_v3": 150, "f_q2": 5, "f_q3": 3, "il2_f": 1, "il2_lag": 0, "il2_ka": 0.5,
-    "il2_ke": 0.2, "il2_cl": 10, "f_weight": 25,
-    "cy_bsa": (125 * 25 / 3600) ** 0.5, "il2_bsa": (125 * 25 / 3600) ** 0.5,
-}  # fmt: skip
+CASES = dict.fromkeys(row["case"] for row in rows("pk_closed_forms.csv"))
 
 
-@pytest.mark.parametrize("case", dict.fromkeys(row["case"] for row in FORMS))
-def test_concentrations_equal_closed_forms(typical_child, case):
-    compartments, way, regimen = case.split("_")
-    output = "il2" if way == "depot" else "cy" if compartments == "1c" else "f_ara_a"
-    target = {"il2": "il2", "cy": "cy", "f_ara_a": "flu"}[output]
-    amount = 100_000 if target == "il2" else 100  # IU/mL are a thousandth of IU/L
-    count = {"sd": 1, "md": 10, "ss12": 240}[regimen]
-    doses = [(12 * i / 24, 1 / 24 if way == "inf1h" else 0, target, amount) for i in range(count)]
-    # Two compartments are three of which the last is out of reach.
-    patient = typical_child().having(**{**TEXTBOOK, "f_q3": 1e-15} if compartments == "2c" else TEXTBOOK)
-    rows = sorted((float(row["t"]), float(row["C"])) for row in FORMS if row["case"] == case)
-    last_dose = 12 * (count - 1)
-    hours = np.array([t for t, _ in rows]) + (last_dose if regimen == "ss12" else 0)
-    got = patient.given(doses).solve(hours / 24, outputs=(output,))[output][0]
-    # At the time of a dose the file has the value after it, nksim the one before, which is D / V less.
-    at_dose = (way == "bolus") & (hours % 12 == 0) & (hours <= last_dose)
-    np.testing.assert_allclose(got, np.array([c for _, c in rows]) - 2 * at_dose, rtol=1e-12)
+@pytest.mark.parametrize("case", CASES)
+def test_concentrations_equal_closed_forms(case):
+    found, expected = closed_form(case, CURRENT["solve"])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+# PKPDsim's published test (tests/testthat/test_advan.R): doses of 100 at 0 and 12 h, concentration at 23 h to three places.
+@pytest.mark.parametrize(
+    ("target", "change", "length", "expected"),
+    [
+        ("cy", {}, 0, 0.242), ("cy", {}, 1, 0.268), ("il2", {}, 0, 0.389),
+        ("flu", {"f_q3": 1e-15}, 0, 0.212), ("flu", {"f_q3": 1e-15}, 1, 0.225),
+        ("flu", {}, 0, 0.169), ("flu", {}, 1, 0.177),
+    ],
+)  # fmt: skip
+def test_two_doses_give_what_another_program_prints(target, change, length, expected):
+    amount = 100_000 if target == "il2" else 100
+    doses = [(0, length, amount), (12, length, amount)]
+    found = levels(CURRENT["solve"], {**TEXTBOOK, **change}, target, doses, np.array([23.0]))
+    assert found[0] == pytest.approx(expected, abs=5.1e-4)
 
 
 def exact_chain(rates: list[float], t: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import hashlib
 import math
@@ -16,26 +15,12 @@ from nksim.cli import run
 from nksim.errors import ModelFailure, UsageError
 from nksim.kinetics import cplusplus, engine, native
 from nksim.kinetics.solution import OUTPUTS
+from nksim.qualification.drugs import SCENARIOS, nonmem
 from nksim.simulation import Settings, engine_used
 
 ALL = (*OUTPUTS, *STATES)
 GENERATED = Path(cplusplus.__file__).parent / "native" / "model.inc"
 built = pytest.mark.skipif(not native.available(), reason="the native engine was not built")
-LINES = (Path(__file__).parent / "nonmem_dosing.csv").read_text().splitlines()
-NONMEM = list(csv.DictReader(line for line in LINES if line[0] != "#"))
-# Hours of the doses, amount, duration: lag and bioavailability worked in, a steady state as 60 earlier doses.
-SCENARIOS = {
-    "1": ("il2", [24 * i for i in range(4)], 100, 0),
-    "2": ("cy", [24 * i + 12.13 for i in range(4)], 223, 0),
-    "4": ("cy", [0], 240, 24),
-    "9": ("cy", [24 * i + 3.16 for i in range(-60, 4)], 41.2, 4.12),
-    "12": ("cy", [6 * i for i in range(-60, 13)], 100, 12),
-    "15": ("cy", [24 * i + 4 for i in range(-60, 4)], 41.2, 0),
-}
-TEXTBOOK = {
-    "cy_cl": 1.1, "cy_v": 20, "cy_day2": 1, "cy_day3": 1, "cy_bsa": (125 * 25 / 3600) ** 0.5, "il2_f": 1, "il2_lag": 0,
-    "il2_ka": 1.5, "il2_ke": 1.1 / 20, "il2_cl": 1.1, "il2_bsa": (125 * 25 / 3600) ** 0.5,
-}  # fmt: skip
 
 
 def test_the_checked_in_equations_are_those_of_the_model():
@@ -47,17 +32,10 @@ def test_the_checked_in_equations_are_those_of_the_model():
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("solve", [engine.solve, pytest.param(native.solve, marks=built)], ids=["numpy", "native"])
-def test_concentrations_are_those_of_nonmem(typical_child, scenario, solve):
-    target, hours, amount, duration = SCENARIOS[scenario]
-    case = typical_child().having(**TEXTBOOK).given([(h / 24, duration / 24, target, amount) for h in hours])
-    # At the time of a dose the table has the value after it, nksim the one before.
-    rows = [r for r in NONMEM if r["scenario"] == scenario and float(r["t_h"]) not in hours]
-    assert rows
-    times = np.array([float(r["t_h"]) for r in rows])
-    output = "il2" if target == "il2" else "cy"
-    found = solve(case.events, case.parameters, case.covariates, times / 24, outputs=(output,))[output][0]
-    scale = 1e6 if target == "il2" else 1000
-    np.testing.assert_allclose(found * scale, [float(r["CP"]) for r in rows], rtol=5e-5)
+def test_concentrations_are_those_of_nonmem(scenario, solve):
+    found, printed = nonmem(scenario, solve)
+    assert printed.size
+    np.testing.assert_allclose(found, printed, rtol=5e-5)
 
 
 @built

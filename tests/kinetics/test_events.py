@@ -1,4 +1,4 @@
-"""What the doors of the kinetic package refuse, and what an assay makes of a true value."""
+"""What the doors of the kinetic package refuse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nksim.errors import InvalidInput
-from nksim.kinetics.assay import measured, true_chimerism
 from nksim.kinetics.events import Covariates, EventTable
 
 GOOD = {"time_d": [0, 1], "duration_d": [0.1, 0], "target": ("cy", "il2"), "amount": [[1, 2], [3, 4]]}
@@ -45,22 +44,3 @@ def test_events_cannot_be_changed_behind_their_back():
 def test_bodies_that_cannot_be_are_refused(weight):
     with pytest.raises(InvalidInput, match=r"NK61[06]"):
         Covariates(weight, [1.0], [140.0])
-
-
-def test_chimerism_depends_on_the_lineage_it_is_taken_in():
-    outputs = {name: np.array([[value]]) for name, value in (("donor_nk", 5.0), ("host_nk", 15.0), ("alc", 500.0))}
-    assert true_chimerism(outputs, "NK").item() == 0.25
-    assert true_chimerism(outputs, "lymphocytes").item() == 0.01
-    with pytest.raises(InvalidInput, match="NK630"):
-        true_chimerism(outputs, "whole blood")
-
-
-def test_an_assay_reports_nothing_below_its_limit():
-    assert measured(np.array([0.0099, 0.01, 1.0]), 0.01).tolist() == [0.0, 0.01, 1.0]
-    assert measured(np.array([1e-9]), 0.0).tolist() == [1e-9]
-
-
-@pytest.mark.parametrize("limit", [1.0, 5.0, -0.1, float("nan")])
-def test_a_limit_in_percent_is_refused(limit):
-    with pytest.raises(InvalidInput, match="NK631"):
-        measured(np.array([0.5]), limit)

@@ -1,0 +1,1 @@
+"""Expected calendars, written by a second reader; shipped as `nksim.expected_calendars` for `nksim qualify`."""
