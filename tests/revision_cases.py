@@ -1,8 +1,10 @@
 """Calendars that the tests of changes begin with, and short ways to ask what is on them."""
 
+import contextlib
 from pathlib import Path
 
 import nksim
+from nksim.errors import InvalidInput
 from nksim.regimen import Regimen
 
 EVERYTHING = Path(__file__).parent / "everything" / "everything.yaml"
@@ -57,3 +59,25 @@ def cancelled(made):
 
 def codes(made):
     return [f.code for f in made.calendars[0].findings]
+
+
+CHANGES = (
+    "delay cells 2 by 1 d: a",
+    "delay cells 3 by 36 h: b",
+    "omit il2 1: c",
+    "omit cells 3: d",
+    "reduce flu 2 by 25 %: e",
+    "reduce flu 2..3 by 10 %: f",
+    "reduce cells 2 to 50 %: g",
+    "cease il2 from 3: h",
+    "delay cy by 1 d: i",
+    "delay il2 2 by 10 min: j",
+)
+
+
+def after(made, sentences):
+    for sentence in sentences:
+        # What a change before has taken out, or made too late for this one, is refused.
+        with contextlib.suppress(InvalidInput):
+            made = made.amend(sentence, when=BEFORE)
+    return made

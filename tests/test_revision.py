@@ -1,13 +1,26 @@
 """What follows when a dose is delayed, omitted, reduced or ceased; every date and dose below was worked by hand."""
 
-import contextlib
 import datetime as dt
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from revision_cases import BEFORE, amounts, cancelled, codes, dates, everything, ink_aml, jk500, nkaml, starts, umn
+from revision_cases import (
+    BEFORE,
+    CHANGES,
+    after,
+    amounts,
+    cancelled,
+    codes,
+    dates,
+    everything,
+    ink_aml,
+    jk500,
+    nkaml,
+    starts,
+    umn,
+)
 
 import nksim
 from nksim.errors import InvalidInput, NksimError, UsageError
@@ -333,28 +346,6 @@ def test_the_second_patient_of_a_file_is_changed_alone():
     found = both.amend("omit il2 2: x", when=BEFORE, id="B")
     assert found.calendars[0] == both.calendars[0]
     assert len(found.calendars[1].cancelled) == 1
-
-
-CHANGES = (
-    "delay cells 2 by 1 d: a",
-    "delay cells 3 by 36 h: b",
-    "omit il2 1: c",
-    "omit cells 3: d",
-    "reduce flu 2 by 25 %: e",
-    "reduce flu 2..3 by 10 %: f",
-    "reduce cells 2 to 50 %: g",
-    "cease il2 from 3: h",
-    "delay cy by 1 d: i",
-    "delay il2 2 by 10 min: j",
-)
-
-
-def after(made, sentences):
-    for sentence in sentences:
-        # What a change before has taken out, or made too late for this one, is refused.
-        with contextlib.suppress(InvalidInput):
-            made = made.amend(sentence, when=BEFORE)
-    return made
 
 
 @given(st.lists(st.sampled_from(CHANGES), max_size=6))

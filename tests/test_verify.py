@@ -9,7 +9,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from revision_cases import BEFORE, EVERYTHING, everything, ink_aml, jk500, nkaml
+from revision_cases import BEFORE, CHANGES, EVERYTHING, after, everything, ink_aml, jk500, nkaml
 
 import nksim
 from nksim import ledger, rederivation
@@ -350,6 +350,14 @@ def test_rows_of_a_csv_and_of_the_json_are_those_that_are_left():
     assert [(r["administration"], r["dose_number"]) for r in patient["rows"]] == named
     assert {("cells", 4), ("il2", 2)} <= {(r["administration"], r["dose_number"]) for r in patient["cancelled"]}
     assert "Taken out, not to be given:" in made.render("table")
+
+
+@given(st.lists(st.sampled_from(CHANGES), max_size=5), st.sampled_from(("json", "ics", "csv")))
+@settings(max_examples=12, deadline=None)
+def test_whatever_was_amended_verifies(tmp_path_factory, sentences, form):
+    path = tmp_path_factory.mktemp("law") / f"x.{form}"
+    after(jk500(), sentences).save(path)
+    assert differences(opened(path)) == []
 
 
 def test_everything_that_a_protocol_can_say_verifies(tmp_path):

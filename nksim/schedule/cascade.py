@@ -14,12 +14,13 @@ from nksim.schedule.timing import Moment
 
 @dataclass(frozen=True)
 class Course:
-    """Conditioning and the infusion that it prepares, which never move apart; `infusion` is the first of its phase.
+    """Conditioning and the infusion that it prepares, which never move apart.
 
-    The course of the anchor has no `phase`: its days are counted from day 0.
+    The course of the anchor has no `phases`: its days are counted from day 0. Others are the phases that start at one
+    moment, with the first infusion of theirs.
     """
 
-    phase: str | None
+    phases: tuple[str, ...]
     conditioning: frozenset[Key]
     infusion: Key
 
@@ -29,7 +30,7 @@ class Course:
 
 
 def courses(choice: Choice) -> tuple[Course, ...]:
-    """The courses of an arm: the anchor's, and one for each phase that starts after another and conditions itself."""
+    """The courses of an arm: the anchor's, and one for each later start that has conditioning and cells of its own."""
     plan = timed(choice)
     before = frozenset(
         (line.id, o.number)
@@ -38,17 +39,17 @@ def courses(choice: Choice) -> tuple[Course, ...]:
         for line in phase.give
         for o in plan[line.id]
     )
-    found = [Course(None, before, (anchor_line(choice), 1))]
-    for phase in choice.arm.phases:
-        if phase.starts is None:
-            continue
-        cells = [line.id for line in phase.give if _is_cells(choice, line.product)]
-        others = [line.id for line in phase.give if line.id not in cells]
+    found = [Course((), before, (anchor_line(choice), 1))]
+    for start in dict.fromkeys(p.starts.chosen.value for p in choice.arm.phases if p.starts is not None):
+        phases = [p for p in choice.arm.phases if p.starts is not None and p.starts.chosen.value == start]
+        lines = [line for phase in phases for line in phase.give]
+        cells = [line.id for line in lines if _is_cells(choice, line.product)]
+        others = [line.id for line in lines if line.id not in cells]
         if cells and others:
             first = min(cells, key=lambda line: plan[line][0].start.day)
             day = plan[first][0].start.day
             early = {(line, o.number) for line in others for o in plan[line] if o.start.day <= day and o.base is None}
-            found.append(Course(phase.phase, frozenset(early), (first, 1)))
+            found.append(Course(tuple(p.phase for p in phases), frozenset(early), (first, 1)))
     return tuple(found)
 
 
@@ -84,9 +85,9 @@ def _closure(events: Iterable[Event], keys: Iterable[Key], goes: Callable[[Event
     return found - start
 
 
-def in_phase(schedule: Schedule, phase: str) -> set[Key]:
-    """The doses of a phase."""
-    return {key_of(e) for e in schedule.doses if e.phase == phase}
+def within(schedule: Schedule, course: Course) -> set[Key]:
+    """The doses of a course's phases."""
+    return {key_of(e) for e in schedule.doses if e.phase in course.phases}
 
 
 def planned_days_apart(choice: Choice, course: Course, clock_minutes: int) -> dict[Key, int]:

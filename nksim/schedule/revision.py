@@ -10,7 +10,7 @@ from decimal import Decimal
 from nksim.errors import Fault, InvalidInput, UsageError, shorten
 from nksim.schedule.amendment import Amendment
 from nksim.schedule.calendar import Calendar, Row, add_months, row_findings, site_moves
-from nksim.schedule.cascade import courses, following, hanging, in_phase
+from nksim.schedule.cascade import courses, following, hanging, within
 from nksim.schedule.departures import DEVIATIONS, name_of, with_departures
 from nksim.schedule.dosing import dose_of
 from nksim.schedule.expansion import Event
@@ -182,11 +182,11 @@ class _Revision:
         by = self.change.by or self._length_to()
         whole = None if by.elapsed else by.days
         course = next((c for c in courses(self.schedule.choice) if any(map(c.holds, self.targets))), None)
-        if whole and course and course.phase is None:
+        if whole and course and not course.phases:
             return self._with_day0(whole, f"by {by}")
         moving = set(self.targets) | following(self.schedule.events, self.targets)
-        if whole and course and course.phase is not None:
-            together = in_phase(self.schedule, course.phase)
+        if whole and course:
+            together = within(self.schedule, course)
             moving |= together | following(self.schedule.events, together)
         moving = {key for key in moving if not self._stays(key)}
         events = tuple(self._later(e, moving, by, self.shifted.get(key_of(e), 0)) for e in self.schedule.events)
@@ -207,12 +207,12 @@ class _Revision:
     def _later(self, event: Event, moving: set[Key], by: Duration, closed_d: int) -> Event:
         """The event moved if it moves; its window moves with what it counts from."""
         o, key = event.occasion, key_of(event)
-        own_phase = event.phase if any(c.phase == event.phase for c in courses(self.schedule.choice)) else None
+        in_course = any(event.phase in c.phases for c in courses(self.schedule.choice))
         counted = (
             o.base in moving
             or o.origin in moving
             or (o.follows and any(k[0] == event.line and k[1] < o.number for k in moving))
-            or (own_phase is not None and key in moving and key not in self.targets)
+            or (in_course and key in moving and key not in self.targets)
         )
         if key not in moving and not counted:
             return event
