@@ -95,23 +95,19 @@ def differences(stored: Stored, *, protocol: str | None = None, seal: str | None
     cannot be replayed, which is a difference.
     """
     found = list(ledger.faults(stored.log))
-    if seal is not None and (not seal or not _last_hash(stored.log).startswith(seal)):
-        found.append(
-            f"log: its last hash is {_last_hash(stored.log)[:16]}…, not {seal}: entries are missing or were made anew"
-        )
-    if found:
-        return found
+    if seal is not None and not _last_hash(stored.log).startswith(seal):
+        last = _last_hash(stored.log)[:16]
+        found.append(f"log: its last hash is {last}…, not {seal}: entries are missing or were made anew")
     try:
         made = rederived(stored, protocol=protocol)
     except NksimError as error:
         if any(f.code == "NK733" for f in error.faults) or isinstance(error, UnreadableInput):
             raise
-        return [f"cannot be made again: {f.message}" for f in error.faults]
-    form = stored.form
-    again = made.render(form)
+        return [*found, *(f"cannot be made again: {f.message}" for f in error.faults)]
+    again = made.render(stored.form)
     derived = again if isinstance(again, bytes) else again.encode()
-    compare = {"json": _json, "csv": _csv, "ics": _ics}[form]
-    found = list(compare(stored, made, derived))
+    compare = {"json": _json, "csv": _csv, "ics": _ics}[stored.form]
+    found += compare(stored, made, derived)
     if not found and stored.data != derived:
         found.append(_layout(stored.data, derived))
     return found
@@ -127,7 +123,9 @@ def _json(stored: Stored, made: PatientCalendars, derived: bytes) -> Iterator[st
 
 def _csv(stored: Stored, made: PatientCalendars, derived: bytes) -> Iterator[str]:
     source = {**made.provenance.as_dict(), "log": [e.as_dict() for e in made.log]}
-    about = {"@context": "http://www.w3.org/ns/csvw", "url": stored.path.name, "dc:source": source}
+    # A file that was renamed with its metadata is the same calendar.
+    named = {"@context": "http://www.w3.org/ns/csvw", "url": stored.content.get("url", stored.path.name)}
+    about = {**named, "dc:source": source}
     yield from _different("metadata", stored.content, about)
     try:
         rows, again = (
