@@ -165,7 +165,9 @@ def _components(ics: Any) -> dict[str, Any]:
         name = (
             f"{part.name} {part.get('UID') or part.get('TZID') or (i if part.name in ('STANDARD', 'DAYLIGHT') else '')}"
         )
-        found[name.strip()] = {
+        # An event that is there twice must not hide behind the second.
+        name = name.strip() if name.strip() not in found else f"{name.strip()} once more ({i})"
+        found[name] = {
             key: "; ".join(
                 f"{v.to_ical()!r} {dict(getattr(v, 'params', {}))}"
                 for v in (value if isinstance(value, list) else [value])

@@ -170,7 +170,7 @@ def file_bytes(path: Path) -> bytes:
 def parsed(data: bytes, path: Path) -> Any:
     """JSON from bytes; raises `InvalidInput` NK731 with the place where it stops being JSON."""
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refused)
+        return json.loads(data.decode("utf-8"), parse_constant=_refused, object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InvalidInput("NK731", f"byte {error.start} is not UTF-8", place=Place(str(path), line)) from None
@@ -179,7 +179,16 @@ def parsed(data: bytes, path: Path) -> Any:
             "NK731", f"this is not JSON: {error.msg}", place=Place(str(path), error.lineno, error.colno)
         ) from None
     except (ValueError, RecursionError) as error:
-        raise InvalidInput("NK731", f"this is not JSON: {shorten(error)}", place=Place(str(path))) from None
+        raise InvalidInput("NK731", f"this is not JSON to rely on: {shorten(error)}", place=Place(str(path))) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different: of two, one program reads the first and another the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"key {next(n for n in names if names.count(n) > 1)} is there twice")
+    return found
 
 
 def _refused(name: str) -> None:

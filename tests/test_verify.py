@@ -160,6 +160,17 @@ def test_a_changed_cell_of_a_csv_is_named_by_line_and_column(tmp_path):
     assert len(differences(opened(path))) == 2
 
 
+def test_what_stands_in_a_file_twice_does_not_hide(amended, tmp_path):
+    doubled = amended.read_bytes().replace(b'"dose": 1200.0', b'"dose": 1300.0, "dose": 1200.0')
+    assert "key dose is there twice" in found_in(amended, doubled)[0]
+    path = tmp_path / "x.ics"
+    jk500().save(path)
+    data = path.read_bytes()
+    i, j = data.index(b"BEGIN:VEVENT"), data.index(b"END:VEVENT") + len(b"END:VEVENT\r\n")
+    path.write_bytes(data[:i] + data[i:j].replace(b"1\\,200 mg", b"1\\,300 mg") + data[i:])
+    assert any(re.search(r"VEVENT .* once more .*: only in the file", line) for line in differences(opened(path)))
+
+
 def test_a_changed_event_of_an_ics_is_named_by_its_property(tmp_path):
     path = tmp_path / "x.ics"
     jk500().save(path)
