@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nksim.errors import Fault, InvalidInput, Misread, UsageError, shorten
 from nksim.ledger import Entry, digest, sealed
@@ -28,6 +28,7 @@ from nksim.schedule.revision import amended
 from nksim.schedule.siterules import SiteRules
 
 if TYPE_CHECKING:
+    from nksim.escalation import Escalation
     from nksim.run import Run
 
 CALENDAR_FORMATS = ("table", "csv", "json", "ics")
@@ -155,6 +156,29 @@ class Regimen:
         from nksim.run import simulate
 
         return simulate(self, n=n, seed=seed, **options)  # type: ignore[arg-type]
+
+    def escalate(self, *designs: str, **options: Any) -> Escalation:
+        """The protocol's dose escalation by these designs: decision tables, what they find, what it costs, how long.
+
+        `options` are those of `nksim escalate` under their long names (`nksim.trial.asked.Asked`), with the same
+        defaults: `target=0.30, truth=[0.05, 0.15, 0.30], n=20_000, seed=1, exact=True, accrual=2, window="28d"`.
+        The level chosen with `level()` plays no part: an escalation has them all. Everything is worked out when it is
+        first asked for; raises `UsageError` NK80x to NK82x for what cannot be.
+
+        >>> found = protocol("nkg2d-carnk").escalate("3+3", "boin", target=0.30, truth=[0.05, 0.15, 0.30], exact=True)
+        >>> {level: round(p, 4) for level, p in found.selection["3+3"].items()}
+        {'none': 0.0266, '1': 0.1813, '2': 0.4006, '3': 0.3915}
+        >>> found.studies[0].results[1].characteristics.all_patients.value.__round__(3)
+        29.995
+        """
+        from nksim.escalation import Escalation
+        from nksim.trial.asked import Asked
+
+        several = {}
+        for name in {"closed", "levels"} & options.keys():
+            several[name] = (options[name],) if isinstance(options[name], str) else tuple(options[name])
+        return Escalation(self.protocol, Asked(designs, **{**options, **several}), arm=self.arm_name,
+                          settings=self.settings, command=self.command)  # fmt: skip
 
 
 @dataclass(frozen=True)

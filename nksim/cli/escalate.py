@@ -8,7 +8,6 @@ import click
 
 from nksim.cli import options
 
-SAVED_AS = ("txt", "csv", "json", "svg", "png", "ics")
 CHARTS = ("characteristics", "tables", "length", "gantt")
 
 _rule = options.together(
@@ -18,9 +17,9 @@ _rule = options.together(
     click.option("--start", type=int, metavar="N", help="Starting level.  [default: the protocol's, or 1]"),
     click.option("--cohort", type=int, metavar="N", help="Patients in a cohort.  [default: the protocol's, or 3]"),
     click.option("--patients", type=int, metavar="N", help="Patients at most.  [default: the protocol's enrolment]"),
-    click.option("--early-stop", "enough", type=int, metavar="N",
+    click.option("--early-stop", type=int, metavar="N",
                  help="Stop with N patients at a level when the decision is to stay."),
-    click.option("--extra-safe", "extra", type=float, metavar="X",
+    click.option("--extra-safe", type=float, metavar="X",
                  help="Stop where Pr(level 1 > target) passes 0.95 - X, e.g. 0.05."),
     click.option("--titrate", is_flag=True, help="Single patients until the first DLT."),
     click.option("--bounded", is_flag=True, help="Name no MTD estimated above the de-escalation boundary."),
@@ -44,15 +43,17 @@ _time = options.together(
     click.option("--lead", metavar="TIME", help="From entry to the first cells, e.g. 14d."),
     click.option("--screen-fail", metavar="PERCENT", help='Candidates who do not enter, e.g. "20 %".'),
     click.option("--product-fail", metavar="PERCENT", help="Products that fail when made or thawed; replaced."),
-    click.option("--not-evaluable", metavar="PERCENT", help="Patients who leave the window without a DLT; replaced."),
+    click.option("--not-evaluable", metavar="PERCENT",
+                 help="Patients who leave the window without a DLT; replaced unless the protocol says no."),
     click.option("--late", metavar="PERCENT", help="DLTs in the second half of the window.  [default: 50 %]"),
-    click.option("--closed", type=click.Choice(["weekends"]), help="No first cells and no decisions on weekends."),
+    click.option("--closed", multiple=True, metavar="WHAT",
+                 help="No first cells, no decisions: weekends, a country as CN, or FILE.ics. Repeatable."),
     click.option("--opens", metavar="DATE", help="Date on which accrual opens; gives a sample trial on dates."),
     click.option("--sample", type=int, default=1, show_default=True, help="Which simulated trial is put on dates."),
     click.option("--tz", metavar="ZONE", help="IANA time zone of the site, for .ics."),
 )  # fmt: skip
 _exposure = options.together(
-    click.option("--levels", "level_sets", multiple=True, metavar="DOSES",
+    click.option("--levels", multiple=True, metavar="DOSES",
                  help='Dose levels in place of the file\'s, e.g. "[2e6, 6e6] cells/kg". Repeatable with --risk-of.'),
     click.option("--risk-of", metavar="METRIC", help="Let P(DLT) follow a simulated metric, e.g. donor_nk_cmax."),
     click.option("--risk-at", metavar="X=P,X=P", help='Your assumption: two points, e.g. "0.5=5 %, 5=50 %".'),
@@ -71,23 +72,29 @@ _exposure = options.together(
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on stdout.")
 @click.option("--chart", type=click.Choice(CHARTS), help="What .svg and .png show.  [default: characteristics]")
 @options.outputs
-def escalate(protocol: str, outputs: tuple[str, ...], force: bool, as_json: bool, **given: Any) -> int:
+def escalate(
+    protocol: str, outputs: tuple[str, ...], force: bool, as_json: bool, chart: str | None, table_size: int | None,
+    arm: str | None, settings: tuple[str, ...], **asked: Any,
+) -> int:  # fmt: skip
     """Operating characteristics of a dose escalation, its decision tables, and its length.
 
-    Without --truth (or --risk-of) the decision tables are printed alone. -o writes .txt, .csv, .json, .svg or .png, and
-    .ics with the sample trial's patients.
+    Without --truth (or --risk-of) the decision tables are printed alone. -o writes .txt, .csv, .json, .svg or .png,
+    .ics with the sample trial's patients, and .html or .pdf with a report of everything.
 
     \b
     nksim escalate nkg2d-carnk --design boin --design 3+3 --target 0.30 --truth 0.05,0.15,0.30 -n 20000
     """
-    from nksim.cli.escalation_request import Request
+    from nksim.escalation import SAVED_AS, Escalation
+    from nksim.protocol.catalog import load
+    from nksim.trial.asked import Asked
 
     paths = options.checked_outputs(outputs, SAVED_AS, force=force)
-    request = Request(protocol, given)
-    request.check(paths)
+    answers = options.parsed_settings(settings)
+    made = Escalation(load(protocol), Asked(**asked), arm=arm, settings=answers, command=options.command_line())
+    made.check(paths, chart)
     for path in paths:
-        request.save(path, force=force)
+        made.save(path, chart=chart, table_size=table_size, force=force)
         options.talk(f"wrote {path}")
     if as_json or not paths:
-        click.echo(request.json() if as_json else request.text(), nl=False)
+        click.echo(made.json(table_size) if as_json else made.text(table_size), nl=False)
     return 0

@@ -24,13 +24,19 @@ def as_text(designs: list[AnyDesign], most: int) -> str:
     return "\n\n".join(part for design in designs for part in _parts(design, most)) + "\n"
 
 
-def _parts(design: AnyDesign, most: int) -> Iterator[str]:
+def beside_chart(design: AnyDesign, most: int) -> str:
+    """The table of a design whose letters a chart shows: its boundaries, its pending patients, its states."""
+    return "\n\n".join(_parts(design, most, letters=False))
+
+
+def _parts(design: AnyDesign, most: int, *, letters: bool = True) -> Iterator[str]:
     yield textwrap.fill(design.title, _WIDTH)
     found = decision_table(design, most)
     if isinstance(design, Crm):
         yield _paths(design, min(most, _SHOWN_PATHS), most)
     elif found is not None:
-        yield _letters(found)
+        if letters:
+            yield _letters(found)
         if any(found.rows) and all(found.rows):
             yield _boundaries(found)
         if isinstance(design, TiteBoin):

@@ -8,6 +8,7 @@ import json
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nksim.output import decision_tables
@@ -19,13 +20,26 @@ from nksim.trial.designs import AnyDesign
 from nksim.trial.estimates import Estimate
 from nksim.trial.exposure import Exposures
 from nksim.trial.pace import DAYS_PER_MONTH
-from nksim.trial.sample import SampleTrial
+from nksim.trial.sample import Course, SampleTrial
 from nksim.trial.study import Study
 
 SCHEMA_VERSION = 1
 COLUMNS = ("doses", "design", "method", "trials", "level", "dose", "quantity", "value", "low", "high")
 AGES_Y = ((0.0, 18.0, "under 18 y"), (18.0, math.inf, "from 18 y"))
 _WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table before it is drawn; columns of `right` hold numbers."""
+
+    header: list[str]
+    rows: list[list[str]]
+    right: frozenset[int]
+
+    def text(self) -> str:
+        """Aligned for the terminal."""
+        return table(self.header, self.rows, right=self.right)
 
 
 def as_text(head: str, studies: Sequence[Study], notes: Sequence[str], provenance: Provenance) -> str:
@@ -35,10 +49,10 @@ def as_text(head: str, studies: Sequence[Study], notes: Sequence[str], provenanc
         if len(studies) > 1 and study.doses:
             parts.append(f"Levels {', '.join(study.doses)}")
         if study.exposures:
-            parts.append(_exposures(study.exposures))
-        parts += [_selection(study), _summary(study)]
+            parts.append(exposures(study.exposures).text() + "\n" + _wrapped(marked(study.exposures)).strip())
+        parts += [selection(study).text(), summary(study).text()]
         if study.results[0].length:
-            parts.append(_lengths(study))
+            parts.append(lengths(study).text())
         parts += [_sample(r.design.name, r.sample, study) for r in study.results[:1] if r.sample]
     parts.append("\n".join(_wrapped(r.design.title) for r in studies[0].results))
     parts += ["Assumed:\n" + "\n".join(_wrapped(n) for n in notes), provenance.line()]
@@ -59,7 +73,7 @@ def _range(e: Estimate, scale: float = 1.0, digits: int = 1) -> str:
     return f"{scale * e.low:.{digits}f}–{scale * e.high:.{digits}f}"
 
 
-def _selection(study: Study) -> str:
+def selection(study: Study) -> Grid:
     """Level by level: the truth, and for each design how often it is chosen, its patients and DLTs."""
     head = ["", "", "none", *(str(i) for i in range(1, len(study.truth) + 1))]
     rows = [["dose", "", "", *study.doses]] if study.doses else []
@@ -79,10 +93,11 @@ def _selection(study: Study) -> str:
             rows.append(["", "95 % interval", *(_range(e, 100) for e in c.selection)])
         rows.append(["", "patients", "", *(f"{e.value:.2f}" for e in c.patients)])
         rows.append(["", "DLTs", "", *(f"{e.value:.2f}" for e in c.toxicities)])
-    return table(head, rows, right=frozenset(range(2, len(head))))
+    return Grid(head, rows, frozenset(range(2, len(head))))
 
 
-def _summary(study: Study) -> str:
+def summary(study: Study) -> Grid:
+    """Patients, DLTs and overdoses of each design over the whole trial."""
     head = ["design", "method", "patients", "", "DLTs", "", "patients above target", ""]
     rows = []
     for result in study.results:
@@ -91,10 +106,11 @@ def _summary(study: Study) -> str:
         above = ["–", ""] if c.overdosed is None else [_percent(c.overdosed.value), _range(c.overdosed, 100)]
         rows.append([result.design.name, method, f"{c.all_patients.value:.3f}", _range(c.all_patients, digits=2),
                      f"{c.all_toxicities.value:.3f}", _range(c.all_toxicities, digits=2), *above])  # fmt: skip
-    return table(head, rows, right=frozenset({2, 4, 6}))
+    return Grid(head, rows, frozenset({2, 4, 6}))
 
 
-def _lengths(study: Study) -> str:
+def lengths(study: Study) -> Grid:
+    """How long trials last and whom they need, design by design."""
     head = ["design", "months to the last decision: 5 %", "median", "95 %", "mean", "entered", "screening failures",
             "product failures", "not evaluable"]  # fmt: skip
     rows = []
@@ -106,25 +122,42 @@ def _lengths(study: Study) -> str:
         counts = [x.enrolled, x.screen_failures, x.product_failures, x.left]
         rows.append([result.design.name, *(f"{d / DAYS_PER_MONTH:.1f}" for d in months),
                      *(f"{e.value:.1f}" for e in counts)])  # fmt: skip
-    return table(head, rows, right=frozenset(range(1, len(head))))
+    return Grid(head, rows, frozenset(range(1, len(head))))
 
 
-def _sample(name: str, trial: SampleTrial | None, study: Study) -> str:
-    if trial is None:
-        return ""
-    mtd = f"MTD level {trial.mtd}" if trial.mtd else "no MTD"
-    head = f"Sample trial {trial.number} of {name}, opened {trial.opens}, last decision {trial.ends}: {mtd}"
+SAMPLE_COLUMNS = ("patient", "cohort", "level", "dose", "entered", "first cells", "cells given", "known", "outcome")
+
+
+def sample_rows(trial: SampleTrial, study: Study) -> list[list[str]]:
+    """The patients of a sample trial, one row each."""
     rows = []
     for c in trial.courses:
         dose = study.doses[c.level - 1] if study.doses else ""
         infused = f"{c.infused:%a %Y-%m-%d}" if c.infused else "–"
         rows.append([c.id, str(c.cohort), str(c.level), dose, f"{c.entered:%a %Y-%m-%d}", infused,
-                     f"{c.until:%a %Y-%m-%d}", c.outcome])  # fmt: skip
-    columns = ["patient", "cohort", "level", "dose", "entered", "first cells", "known", "outcome"]
-    return head + "\n" + table(columns, rows, right=frozenset({1, 2}))
+                     _cells_given(c, trial), f"{c.until:%a %Y-%m-%d}", c.outcome])  # fmt: skip
+    return rows
 
 
-def _exposures(found: Exposures) -> str:
+def sample_head(name: str, trial: SampleTrial) -> str:
+    """What a sample trial is, in one line."""
+    mtd = f"MTD level {trial.mtd}" if trial.mtd else "no MTD"
+    return f"Sample trial {trial.number} of {name}, opened {trial.opens}, last decision {trial.ends}: {mtd}"
+
+
+def _sample(name: str, trial: SampleTrial | None, study: Study) -> str:
+    if trial is None:
+        return ""
+    return sample_head(name, trial) + "\n" + table(SAMPLE_COLUMNS, sample_rows(trial, study), right=frozenset({1, 2}))
+
+
+def _cells_given(course: Course, trial: SampleTrial) -> str:
+    """How many of the planned doses of cells a patient gets; a dash where the plan leaves their days open."""
+    days = trial.cell_days
+    return f"{course.cells_given(days)} of {len(days)}" if days else "–"
+
+
+def exposures(found: Exposures) -> Grid:
     """What each level gives the virtual patients, and what the user's link makes of it."""
     unit = found.levels[0].unit
     head = ["level", "dose", f"{found.link.metric}, {unit}: median", "5 %", "95 %", "P(DLT)",
@@ -135,11 +168,13 @@ def _exposures(found: Exposures) -> str:
         rows.append([str(i), level.dose, number(level.quantile(0.5)), number(level.quantile(0.05)),
                      number(level.quantile(0.95)), _percent(level.truth),
                      *("–" if g is None else _percent(g) for g in groups)])  # fmt: skip
+    return Grid(head, rows, frozenset({2, 3, 4, 5, 6, 7}))
+
+
+def marked(found: Exposures) -> str:
+    """That the link is the user's own."""
     n = len(found.levels[0].risk)
-    mark = _wrapped(
-        f"USER'S ASSUMPTION, not data: {found.link}; exposures are those of a model in {n} virtual patients."
-    )
-    return table(head, rows, right=frozenset({0, 2, 3, 4, 5, 6, 7})) + "\n" + mark.strip()
+    return f"USER'S ASSUMPTION, not data: {found.link}; exposures are those of a model in {n} virtual patients."
 
 
 def records(studies: Sequence[Study]) -> Iterator[list[Any]]:
@@ -203,11 +238,12 @@ def as_json(
         "studies": [_study(study) for study in studies],
     }
     if len(studies) == 1 and len(studies[0].results) == 1:
-        content["selection"] = _by_level(studies[0].results[0].characteristics)
+        content["selection"] = by_level(studies[0].results[0].characteristics)
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def _by_level(c: Characteristics) -> dict[str, float]:
+def by_level(c: Characteristics) -> dict[str, float]:
+    """How often each level is chosen, by its number; `none` where there is no MTD."""
     return {("none" if level == 0 else str(level)): e.value for level, e in enumerate(c.selection)}
 
 
@@ -230,7 +266,7 @@ def _study(study: Study) -> dict[str, Any]:
         c = result.characteristics
         content["designs"].append({
             "design": result.design.name, "title": result.design.title, "method": c.method, "trials": c.trials,
-            "selection": _by_level(c), "selection_interval": _intervals(c.selection, 0),
+            "selection": by_level(c), "selection_interval": _intervals(c.selection, 0),
             "patients": [e.value for e in c.patients], "dlts": [e.value for e in c.toxicities],
             "all_patients": _plain(c.all_patients), "all_dlts": _plain(c.all_toxicities),
             "above_target": _plain(c.overdosed), "length_d": _length(result.length),
@@ -260,5 +296,6 @@ def _courses(trial: SampleTrial | None) -> dict[str, Any] | None:
         return None
     return {"number": trial.number, "opens": trial.opens.isoformat(), "ends": trial.ends.isoformat(), "mtd": trial.mtd,
             "patients": [{"id": c.id, "cohort": c.cohort, "level": c.level, "entered": c.entered.isoformat(),
-                          "infused": c.infused.isoformat() if c.infused else None, "known": c.until.isoformat(),
-                          "outcome": c.outcome} for c in trial.courses]}  # fmt: skip
+                          "infused": c.infused.isoformat() if c.infused else None,
+                          "cells_given": c.cells_given(trial.cell_days) if trial.cell_days else None,
+                          "known": c.until.isoformat(), "outcome": c.outcome} for c in trial.courses]}  # fmt: skip

@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nksim.errors import UsageError
 from nksim.output.charts.style import COLOURS, WIDTH, library
 from nksim.output.provenance import Provenance
 from nksim.trial.characteristics import QUANTILES
+from nksim.trial.crm import Crm
 from nksim.trial.decisions import MEANINGS
 from nksim.trial.designs import AnyDesign, decision_table
 from nksim.trial.pace import DAYS_PER_MONTH
+from nksim.trial.paths import transitions
 from nksim.trial.sample import DLT, Course
 from nksim.trial.study import Result, Study
 from nksim.trial.three_plus_three import ThreePlusThree
@@ -24,15 +25,14 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008: up, stay, down, excluded; the letters say the same without colour.
 SHADES = {"E": "#56B4E9", "S": "#F0E442", "D": "#E69F00", "X": "#D55E00"}
 GREY = "#BBBBBB"
+_MOST_STATES = 48
 
 
 def decisions(designs: Sequence[AnyDesign], most: int, provenance: Provenance) -> alt.VConcatChart:
     """The letter of every n and number of DLTs, one panel for each design with such a table."""
     vega = library()
     shown = [(d, t) for d in designs if (t := decision_table(d, most)) is not None]
-    if not shown:
-        raise UsageError("NK710", "CRM looks at all levels together: its table is no chart", help="-o FILE.csv or .txt")
-    panels = []
+    panels: list[Any] = [_states(vega, d, most) for d in designs if isinstance(d, Crm)]
     for design, found in shown:
         values = [{"n": n, "dlt": y, "letter": letter, "means": MEANINGS[letter]}
                   for n, row in enumerate(found.rows, 1) for y, letter in enumerate(row)]  # fmt: skip
@@ -42,12 +42,44 @@ def decisions(designs: Sequence[AnyDesign], most: int, provenance: Provenance) -
         letters = base.mark_text(fontSize=10).encode(text="letter:N")
         title = vega.TitleParams(_short(design.title), fontSize=12, anchor="start")
         cells = base.mark_rect(stroke="white").encode(color=colour) + letters
-        tall, wide = max(map(len, found.rows)), len({v["n"] for v in values})
-        panels.append(cells.properties(width=24 * wide, height=17 * tall, title=title))
+        tall = max(map(len, found.rows))
+        panels.append(cells.properties(width=vega.Step(24), height=17 * tall, title=title))
     legend = [" · ".join(f"{letter} {words}" for letter, words in MEANINGS.items())]
     if any(isinstance(design, ThreePlusThree) for design, _ in shown):
         legend.append("in 3+3: S three more patients, X too toxic, no further escalation")
     return _titled(vega, vega.vconcat(*panels, spacing=18), "Decision tables", [*legend, provenance.line()])
+
+
+def _states(vega: Any, design: Crm, most: int) -> Any:
+    """What CRM does in every state it can reach, as far as a page holds them: DLTs of patients at each level.
+
+    CRM looks at all levels together, so that a row is the whole state; the level given next is coloured.
+    """
+    found = list(transitions(design, min(most, 2 * design.size)))
+    while len(found) > _MOST_STATES:
+        found = [t for t in found if t.patients < found[-1].patients]
+    names = [f"level {i}" for i in range(1, design.levels + 1)]
+    texts, goes = [], []
+    for row, t in enumerate(found):
+        seen = [f"{y}/{n}" if n else "–" for n, y in zip(t.n, t.y, strict=True)]
+        texts += [{"row": row, "at": name, "text": text} for name, text in zip(names, seen, strict=True)]
+        step = (t.goes_to or 0) - t.level
+        letter = "X" if t.goes_to is None else "E" if step > 0 else "D" if step < 0 else "S"
+        to = "stop" if t.goes_to is None else names[t.goes_to - 1]
+        goes.append({"row": row, "at": to, "letter": letter, "means": f"next: {to}", "text": letter})
+        texts.append({"row": row, "at": "patients", "text": str(t.patients)})
+    order = ["patients", *names, "stop"]
+    x = vega.X(
+        "at:N", sort=order, title=None, scale=vega.Scale(domain=order), axis=vega.Axis(labelAngle=0, orient="top")
+    )
+    y = vega.Y("row:O", axis=None)
+    colour = vega.Color("letter:N", legend=None, scale=vega.Scale(domain=list(SHADES), range=list(SHADES.values())))
+    cells = vega.Chart(vega.Data(values=goes)).mark_rect().encode(x=x, y=y, color=colour)
+    written = vega.Chart(vega.Data(values=texts)).mark_text(fontSize=10).encode(x=x, y=y, text="text:N")
+    title = vega.TitleParams(_short(design.title), fontSize=12, anchor="start",
+                             subtitle="DLTs/patients at each level after each cohort; coloured: the level given next",
+                             subtitleFontSize=11, subtitleColor="#444444")  # fmt: skip
+    return (cells + written).properties(width=vega.Step(70), height=15 * len(found), title=title)
 
 
 def characteristics(studies: Sequence[Study], provenance: Provenance) -> alt.VConcatChart:
@@ -127,7 +159,9 @@ def _pace(study: Study) -> list[str]:
                                                       ("entry to cells", p.lead_d)) if days]  # fmt: skip
     parts += [f"{name} {100 * x:g} %" for name, x in (("screening failures", p.screen_failure),
               ("product failures", p.product_failure), ("not evaluable", p.not_evaluable)) if x]  # fmt: skip
-    return ["; ".join([*parts, *(["weekends closed"] if p.weekends else [])]) + " (the user's assumptions)"]
+    if p.site or p.weekends:
+        parts.append(f"closed: {', '.join(p.site.names if p.site else ['weekends'])}")
+    return ["; ".join(parts) + " (the user's assumptions)"]
 
 
 def gantt(study: Study, result: Result, provenance: Provenance) -> alt.VConcatChart:
@@ -156,8 +190,10 @@ def gantt(study: Study, result: Result, provenance: Provenance) -> alt.VConcatCh
                      x2="to:T", y=y, color=colour))  # fmt: skip
     layers = [spans, *_marks(vega, marks, y)]
     words = f"MTD level {trial.mtd}" if trial.mtd else "no MTD"
+    replaced = study.run.pace is None or study.run.pace.replace
+    lost = "lost and replaced" if replaced else "lost; replaced only where the product failed"
     lines = [f"trial {trial.number} of the simulation, opened {trial.opens}, last decision {trial.ends}: {words}",
-             "bar: entry to the day on which the outcome is known; tick: first cells; × DLT; ○ lost and replaced",
+             f"bar: entry to the day on which the outcome is known; tick: first cells; × DLT; ○ {lost}",
              *_doses(study), *_pace(study), provenance.line()]  # fmt: skip
     chart = vega.layer(*layers).properties(width=WIDTH, height=max(60, 15 * len(patients)))
     return _titled(vega, vega.vconcat(chart), f"A sample trial by {result.design.name}", lines)
@@ -205,9 +241,9 @@ def _label(study: Study, level: int) -> str:
     """A level on the axis with its dose and its truth below."""
     if level == 0:
         return "none"
-    dose = f"|{study.doses[level - 1]}" if study.doses else ""
-    whose = "by your link" if study.exposures else "true"
-    return f"level {level}{dose}|{whose} {100 * study.truth[level - 1]:.3g} %"
+    dose = f"|{study.doses[level - 1].replace(' ', '|')}" if study.doses else ""
+    whose = "by your link|" if study.exposures else "true "
+    return f"level {level}{dose}|{whose}{100 * study.truth[level - 1]:.3g} %"
 
 
 def _colours(count: int) -> list[str]:

@@ -86,7 +86,7 @@ def report(r: Results) -> Page:
         ("What it asks of a hospital", (_hospital(r),)),
         ("Assumptions and gaps", tuple(_gaps(r))),
         ("How far to believe the model", tuple(_credibility(r))),
-        ("Provenance", tuple(_provenance(r.provenance))),
+        ("Provenance", tuple(provenance_blocks(r.provenance))),
     )
     return Page(title, sections, r.provenance)
 
@@ -205,13 +205,14 @@ def _credibility(r: Results) -> Iterator[Block]:
 _BASES = ("published", "derived", "calibrated", "assumed")
 
 
-def _provenance(p: Provenance) -> Iterator[Block]:
+def provenance_blocks(p: Provenance) -> Iterator[Block]:
+    """Where a report comes from, down to the command."""
     model = [("parameter set", f"{p.model[0]}, SHA-256 {p.model[1]}")] if p.model else []
     rows = [
         ("nksim", __version__),
         *((f"protocol {name}", f"SHA-256 {digest}") for name, digest in p.protocols),
         *model,
-        ("seed", str(p.seed)),
+        *([("seed", str(p.seed))] if p.seed is not None else []),
         *(("set by the user", s) for s in p.settings),
         ("command", p.command or "Python"),
     ]

@@ -21,7 +21,8 @@ class Characteristics:
     """What a design does under one truth; `selection` counts from none, the other columns from level 1.
 
     `overdosed` is the share of all patients who were given a level whose true toxicity is above the target (None where
-    there is no target). `trials` is the number simulated, or of distinct courses where `method` is exact.
+    there is no target). Patients are all who were treated, whether they could be evaluated or not. `trials` is the
+    number simulated, or of distinct courses where `method` is exact.
     """
 
     method: Literal["simulated", "exact"]
@@ -50,18 +51,19 @@ class Length:
 def of_simulated(outcomes: Outcomes, truth: Sequence[float], target: float | None) -> Characteristics:
     """The characteristics of simulated trials, each with its interval."""
     n, levels = len(outcomes), outcomes.n.shape[1]
-    patients = outcomes.n.sum(axis=1, dtype=np.int64)
+    given = [outcomes.treated(k) for k in range(levels)]
+    patients = np.sum(given, axis=0)
     above = _above(truth, target)
     return Characteristics(
         "simulated",
         n,
         tuple(truth),
         tuple(proportion(int((outcomes.mtd == k).sum()), n) for k in range(levels + 1)),
-        tuple(mean(outcomes.n[:, k]) for k in range(levels)),
+        tuple(mean(found) for found in given),
         tuple(mean(outcomes.y[:, k]) for k in range(levels)),
         mean(patients),
         mean(outcomes.y.sum(axis=1, dtype=np.int64)),
-        None if above is None else ratio(outcomes.n[:, above].sum(axis=1, dtype=np.int64), patients),
+        None if above is None else ratio(sum((given[k] for k in above), np.zeros_like(patients)), patients),
     )
 
 

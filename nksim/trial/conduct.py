@@ -132,10 +132,11 @@ class Conduct:
     def _titrated(self, trials: Trials) -> NDArray[np.bool_]:
         """Moves trials that titrate; true for those that have now had a step of titration."""
         titrating = trials.open & (trials.phase == TITRATING)
-        toxic = trials.here(trials.y) > 0
-        ended = titrating & (toxic | (trials.level == self.levels - 1))
+        toxic, seen = trials.here(trials.y) > 0, trials.here(trials.n) > 0
+        # A level whose only patient cannot be evaluated is given to another.
+        ended = titrating & seen & (toxic | (trials.level == self.levels - 1))
         trials.phase[ended] = FILLING if self.size > 1 else REGULAR
-        trials.level[titrating & ~ended] += 1
+        trials.level[titrating & seen & ~ended] += 1
         filled = trials.open & (trials.phase == FILLING) & ~ended
         trials.phase[filled] = REGULAR
         trials.open &= trials.treated < self.most

@@ -131,7 +131,8 @@ class Crm:
 
     def decide(self, trials: Trials) -> None:
         """One step of the rule for every open trial."""
-        rows = np.flatnonzero(trials.open)
+        # As long as nobody can be evaluated the level stays.
+        rows = np.flatnonzero(trials.open & (trials.n.sum(axis=1) > 0))
         nearest, unsafe = self._fitted(trials.n[rows], trials.y[rows])
         trials.top[rows[unsafe]] = 0
         trials.open[rows[unsafe]] = False
@@ -144,7 +145,7 @@ class Crm:
         """Nearest to the target among the levels tried."""
         nearest, _ = self._fitted(trials.n, trials.y)
         chosen = np.minimum(nearest, _highest(trials.n)) + 1
-        return np.where(trials.top == 0, 0, chosen).astype(np.int16)
+        return np.where((trials.top == 0) | (trials.n.sum(axis=1) == 0), 0, chosen).astype(np.int16)
 
     def _fitted(self, n: Ints, y: Ints) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The nearest level from 0 and whether level 1 is unsafe; trials with the same data are fitted once."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import UsageError
+from nksim.trial.opendays import OpenDays
 
 Floats = NDArray[np.float64]
 DAYS_PER_MONTH = 365.25 / 12
@@ -20,13 +21,14 @@ class Pace:
     """The user's assumptions about time; none has a default but those that mean nothing happens.
 
     `per_month` candidates come (a Poisson process while accrual is open); `screen_failure` of them do not enter;
-    `lead_d` passes from entry to the infusion, when `product_failure` of the products turn out unusable (made or thawed
-    in vain); `not_evaluable` of those infused leave, at a uniform time in the window, without a toxicity and are
-    replaced. The window ends `window_d` after the dose it counts from, which is `counted_from_d` days after the first
-    infusion. `within_d` from the first patient of a cohort to the next (from each to the next with `each`),
-    `between_d` at least from the last infusion of a cohort to the first of the next. `late` of the toxicities come in
-    the second half of the window, evenly within each half. `start_weekday` counts from Monday, 0; with `weekends`
-    closed, infusions and decisions move to Monday.
+    `lead_d` passes from entry to the infusion, when `product_failure` of the products turn out unusable (made or
+    thawed in vain); `not_evaluable` of those infused leave, at a uniform time in the window, without a toxicity and
+    are replaced, unless `replace` is false. The window ends `window_d` after the dose it counts from, which is
+    `counted_from_d` days after the first infusion. `within_d` from the first patient of a cohort to the next (from
+    each to the next with `each`), `between_d` at least from the last infusion of a cohort to the first of the next.
+    `late` of the toxicities come in the second half of the window, evenly within each half. `start_weekday` counts
+    from Monday, 0; with `weekends` closed, infusions and decisions move to Monday; with a `site`, to its next open
+    day.
     """
 
     per_month: float
@@ -42,6 +44,13 @@ class Pace:
     late: float = 0.5
     weekends: bool = False
     start_weekday: int = 0
+    replace: bool = True
+    site: OpenDays | None = None
+
+    @property
+    def lost(self) -> float:
+        """The fraction of patients who use up a place of the trial and count for no decision."""
+        return 0.0 if self.replace else self.not_evaluable
 
     def __post_init__(self) -> None:
         _positive("accrual", self.per_month, "candidates per month, as in --accrual 2")
@@ -73,12 +82,14 @@ class Pace:
         return self.counted_from_d + self.window_d
 
     def workday(self, day: Floats) -> Floats:
-        """The day itself, whole and never earlier, or the Monday after it where weekends are closed.
+        """The day itself, whole and never earlier, or the next on which the site is open.
 
         >>> Pace(2, 28, weekends=True).workday(np.array([4.2, 5.0, 7.0])).tolist()
         [7.0, 7.0, 7.0]
         """
         whole = np.ceil(day - 1e-9)
+        if self.site is not None:
+            return self.site.next(whole)
         if not self.weekends:
             return np.asarray(whole)
         weekday = (whole + self.start_weekday) % 7

@@ -11,7 +11,7 @@ from nksim.errors import UsageError, shorten
 from nksim.protocol.choice import Choice, choose
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import Protocol
-from nksim.schedule.expansion import ANCHOR_CLOCK, timed
+from nksim.schedule.expansion import ANCHOR_CLOCK, anchor_line, timed
 from nksim.schedule.timing import Moment
 from nksim.trial.pace import DAYS_PER_MONTH
 from nksim.units import Duration
@@ -113,6 +113,20 @@ def counted_from(choice: Choice) -> float:
         )
     start: Moment = (found[0] if reference.which == "first" else found[-1]).start
     return max(0.0, start.from_anchor_d(ANCHOR_CLOCK))
+
+
+def cell_days(
+    protocol: Protocol, *, arm: str | None = None, answers: Sequence[tuple[str, str]] = ()
+) -> tuple[int, ...]:
+    """Days of the cells counted from the first of them; raises `Unanswered` where the file leaves them open.
+
+    >>> from nksim.protocol.catalog import load
+    >>> cell_days(load("nkg2d-carnk"))
+    (0, 7)
+    """
+    choice = _chosen(protocol, arm, answers).answered(accept_assumed=True)
+    cells = timed(choice)[anchor_line(choice)]
+    return tuple(math.floor(o.start.from_anchor_d(ANCHOR_CLOCK)) for o in cells)
 
 
 def _days(length: Duration | None) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nksim.errors import UsageError
 from nksim.population import uniforms
 from nksim.trial.decisions import LETTERS
-from nksim.trial.outcomes import CHUNK, MOST_TRIALS, Outcomes, checked_truth, joined
+from nksim.trial.outcomes import CHUNK, MOST_TRIALS, Outcomes, checked_truth, evaluable, joined
 from nksim.trial.pace import Pace
 from nksim.trial.state import Trials
 from nksim.trial.timeline import Log, Timeline, together
@@ -29,7 +29,7 @@ def simulate_rolling(
 
     Candidates are awaited from the entry of the one before; the level of a cohort is the one decided on its first
     infusion day from what is known then. A patient who leaves is replaced before the next cohort enters, and never
-    counts as pending.
+    counts as pending; where the plan does not replace, he counts as pending until he leaves and no longer after.
     """
     if not 1 <= n <= MOST_TRIALS:
         raise UsageError("NK805", f"{n} trials cannot be simulated", help=f"-n from 1 to {MOST_TRIALS:,}")
@@ -55,7 +55,8 @@ class _Run:
         self.trials: Trials = self.design.conduct.begin(rows)
         self.outcomes = Outcomes(
             self.index, self.trials.n, self.trials.y, self.trials.mtd, np.full((rows, most), -1, np.int8),
-            np.zeros((rows, most), np.int16), np.zeros((rows, most), bool))  # fmt: skip
+            np.zeros((rows, most), np.int16), np.zeros((rows, most), bool),
+            np.full((rows, most), True))  # fmt: skip
         self.log = Log.of(self.outcomes, self.pace, self.seed)
 
     def finished(self) -> tuple[Outcomes, Timeline]:
@@ -71,7 +72,7 @@ class _Run:
         self.trials.open[:] = False
         o = self.outcomes
         mtd = self.design.conduct.select(self.trials)
-        done = Outcomes(o.index, self.trials.n, self.trials.y, mtd, o.given, o.cohort, o.toxic)
+        done = Outcomes(o.index, self.trials.n, self.trials.y, mtd, o.given, o.cohort, o.toxic, o.evaluable)
         return done, self.log.timeline(self.log.known_d)
 
     def _place(self, k: int, rows: Rows, *, opens_cohort: bool) -> None:
@@ -86,7 +87,10 @@ class _Run:
         level = self.trials.level[rows]
         o = self.outcomes
         o.given[rows, k], o.cohort[rows, k] = level, k // self.design.conduct.size
-        o.toxic[rows, k] = uniforms(self.seed, self.index, "toxicity", k)[rows] < self.truth[level]
+        if self.pace.lost:
+            o.evaluable[:, k] = evaluable(self.seed, self.index, k, self.pace.lost)
+        hit = uniforms(self.seed, self.index, "toxicity", k)[rows] < self.truth[level]
+        o.toxic[rows, k] = hit & o.evaluable[rows, k]
         self.log.note(k, rows, made, np.full(len(rows), opens_cohort))
 
     def _decided(self, rows: Rows, day: Floats) -> Floats:
@@ -106,19 +110,23 @@ class _Run:
         """One look at the data of `day`; true where accrual has to wait."""
         trials, conduct = self.trials, self.design.conduct
         given, ended = self.outcomes.given[rows], self.log.ended_d[rows]
-        here = given == trials.level[rows, None]
         with np.errstate(invalid="ignore"):
             known = ended <= day[:, None]
+        # Whoever has left counts no more; until then nobody knows.
+        given = np.where(known & ~self.outcomes.evaluable[rows], -1, given).astype(np.int8)
+        here = given == trials.level[rows, None]
         self._exclude(rows, given, known)
         n, pending = here.sum(axis=1), (here & ~known).sum(axis=1)
         seen = (here & known & self.outcomes.toxic[rows]).sum(axis=1)
         part = np.clip((day[:, None] - self.log.infused_d[rows]) / self.pace.followed_d, 0, 1)
-        effective = n - pending + np.where(here & ~known, part, 0.0).sum(axis=1)
+        followed = np.where(here & ~known, part, 0.0).sum(axis=1)
         out = trials.level[rows] >= trials.top[rows]
-        crowded = ~out & (pending > self.design.most_pending * n)
-        up, down = self.design.bounds
-        rate = seen / np.maximum(effective, 1e-12)
-        step = np.where(rate <= up, 1, np.where(rate >= down, -1, 0))
+        surely = (seen >= self.design.bounds[1] * n) & (n > 0)
+        crowded = ~out & ~surely & (pending > self.design.most_pending * n)
+        below, start, end = self.design.edges(n, seen, pending)
+        rises, falls = (below == 1) & (followed >= start), (below == 0) & (followed <= end)
+        # Where nobody of the level can be evaluated it is given again.
+        step = np.where(n == 0, 0, np.where(surely | falls, -1, np.where(rises, 1, 0)))
         low = ~out & (step == -1) & (trials.level[rows] == 0) & (pending > 0)
         wait = trials.open[rows] & (crowded | low)
         moves = trials.open[rows] & ~wait
@@ -147,6 +155,7 @@ class _Run:
         """Patients, toxicities and excluded levels when all outcomes are known."""
         o = self.outcomes
         for level in range(self.design.levels):
-            at = o.given == level
+            at = (o.given == level) & o.evaluable
             self.trials.n[:, level], self.trials.y[:, level] = at.sum(axis=1), (at & o.toxic).sum(axis=1)
-        self._exclude(np.arange(len(self.index)), o.given, np.full(o.given.shape, True))
+        counted = np.where(o.evaluable, o.given, -1).astype(np.int8)
+        self._exclude(np.arange(len(self.index)), counted, np.full(o.given.shape, True))

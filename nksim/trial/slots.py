@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.population import uniforms
+from nksim.trial.outcomes import evaluable
 from nksim.trial.pace import Pace
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,8 @@ def fill(
 
     Candidates are awaited from `opens_d`, and none is infused before `gate_d`. Where a product fails the place is free
     on the day on which the infusion was planned, where a patient leaves on the day of leaving. `tries` numbers the
-    tries, so that the replacements of a place may be looked for later than its first patient.
+    tries, so that the replacements of a place may be looked for later than its first patient. Where the plan does not
+    replace those who leave, the place stays theirs.
     """
     rows = len(index)
     nothing, none = np.zeros(rows), np.zeros(rows, np.int64)
@@ -96,14 +98,17 @@ def _try(
     entry = made.free_d[waiting] + wait
     ready = pace.workday(np.maximum(entry + pace.lead_d, gate_d))
     spoilt = uniforms(seed, index, "product", at) < pace.product_failure
-    leaves = ~spoilt & (uniforms(seed, index, "evaluable", at) < pace.not_evaluable)
+    if pace.replace:
+        leaves = ~spoilt & (uniforms(seed, index, "evaluable", at) < pace.not_evaluable)
+    else:
+        leaves = ~spoilt & ~evaluable(seed, index, which[0], pace.not_evaluable)
     gone = ready + np.ceil(uniforms(seed, index, "leaving", at) * pace.followed_d)
     made.waited_d[waiting] += wait
     made.product_failures[waiting] += spoilt
     made.left[waiting] += leaves
     made.entered_d[waiting], made.infused_d[waiting] = entry, ready
     made.free_d[waiting] = np.where(spoilt, ready, gone)
-    made.lost[waiting] = spoilt | leaves
+    made.lost[waiting] = spoilt | leaves if pace.replace else spoilt
     if len(made.lost) == 1:
         what = PRODUCT if spoilt[0] else LEFT if leaves[0] else INFUSED
         until = float(gone[0]) if leaves[0] else float(ready[0])

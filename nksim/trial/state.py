@@ -16,7 +16,8 @@ Bools = NDArray[np.bool_]
 class Trials:
     """The state of R trials with L levels; levels count from 0 here, an MTD from 1 and 0 is none.
 
-    `n` and `y` (R, L) are patients and toxicities, `level` the current level, `top` how many levels are still allowed,
+    `n` and `y` (R, L) are evaluable patients and toxicities, `lost` (R,) those treated who are neither evaluable nor
+    replaced, `level` the current level, `top` how many levels are still allowed,
     `phase` the design's own note, `mtd` an MTD that the rule itself names (-1: none named), `open` whether it goes on.
     """
 
@@ -27,6 +28,7 @@ class Trials:
     phase: Ints
     mtd: Ints
     open: Bools
+    lost: Ints
 
     @classmethod
     def begin(cls, rows: int, levels: int, start: int, phase: int = 0) -> Trials:
@@ -37,16 +39,17 @@ class Trials:
 
         empty = np.zeros((rows, levels), dtype=np.int16)
         return cls(
-            empty, empty.copy(), column(start - 1), column(levels), column(phase), column(-1), np.full(rows, True)
-        )
+            empty, empty.copy(), column(start - 1), column(levels), column(phase), column(-1), np.full(rows, True),
+            column(0),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.level)
 
     @property
     def treated(self) -> Ints:
-        """Patients so far in each trial."""
-        return np.asarray(self.n.sum(axis=1, dtype=np.int16))
+        """Patients so far in each trial, the lost among them."""
+        return np.asarray(self.n.sum(axis=1, dtype=np.int16) + self.lost)
 
     def here(self, of: Ints) -> Ints:
         """The current level's column of `n` or `y`, (R,)."""
@@ -61,11 +64,11 @@ class Trials:
     def take(self, rows: NDArray[np.intp] | Bools) -> Trials:
         """These trials alone, as a copy."""
         return Trials(self.n[rows], self.y[rows], self.level[rows], self.top[rows], self.phase[rows], self.mtd[rows],
-                      self.open[rows])  # fmt: skip
+                      self.open[rows], self.lost[rows])  # fmt: skip
 
     def keys(self) -> NDArray[np.void]:
         """One opaque value for each trial, equal where two stand alike; np.unique sorts these fast."""
-        columns = (self.n, self.y, self.level, self.top, self.phase, self.mtd, self.open)
+        columns = (self.n, self.y, self.level, self.top, self.phase, self.mtd, self.open, self.lost)
         wide = np.concatenate([c.reshape(len(self), -1).astype(np.int16) for c in columns], axis=1)
         return np.ascontiguousarray(wide).view(f"V{2 * wide.shape[1]}").ravel()
 

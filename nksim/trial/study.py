@@ -15,13 +15,17 @@ from nksim.trial.outcomes import checked_truth, simulate
 from nksim.trial.pace import Pace
 from nksim.trial.rolling import simulate_rolling
 from nksim.trial.sample import SampleTrial, sample_trial
+from nksim.trial.three_plus_three import ThreePlusThree
 from nksim.trial.timeline import timeline
 from nksim.trial.tite import TiteBoin
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a study is made: trials, seed, workers, or every course with its probability; the pace where time counts."""
+    """How a study is made: trials, seed, workers, or every course with its probability; the pace where time counts.
+
+    `cell_days` are the days of the cells from the first of them, for the sample trial.
+    """
 
     n: int = 10_000
     seed: int = 1
@@ -30,6 +34,7 @@ class Run:
     pace: Pace | None = None
     opens: dt.date | None = None
     sample: int = 1
+    cell_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,21 +76,38 @@ def study(
 
 
 def _result(design: AnyDesign, truth: tuple[float, ...], target: float | None, run: Run) -> Result:
+    lost = run.pace.lost if run.pace else 0.0
+    _check_lost(design, lost, exact=run.exact)
     sample = None
     if run.pace is not None and run.opens is not None:
         if not 1 <= run.sample <= run.n:
             raise UsageError(
                 "NK805", f"there is no trial {run.sample} among {run.n}", help=f"--sample from 1 to {run.n}"
             )
-        sample = sample_trial(design, truth, run.pace, seed=run.seed, number=run.sample, opens=run.opens)
+        sample = sample_trial(design, truth, run.pace, seed=run.seed, number=run.sample, opens=run.opens,
+                              cell_days=run.cell_days)  # fmt: skip
     if isinstance(design, TiteBoin):
         return _rolling(design, truth, target, run, sample)
     if run.exact:
         found = of_exact(enumerate_trials(design, truth), truth, target)
         return Result(design, found, _length(design, truth, run), sample)
-    outcomes = simulate(design, truth, n=run.n, seed=run.seed, workers=run.workers)
+    outcomes = simulate(design, truth, n=run.n, seed=run.seed, workers=run.workers, lost=lost)
     length = length_of(timeline(outcomes, run.pace, run.seed)) if run.pace else None
     return Result(design, of_simulated(outcomes, truth, target), length, sample)
+
+
+def _check_lost(design: AnyDesign, lost: float, *, exact: bool) -> None:
+    """Raises `UsageError` where patients who are not replaced leave a design or a method without a rule."""
+    if lost and isinstance(design, ThreePlusThree):
+        raise UsageError(
+            "NK814",
+            "3+3 decides on three and on six evaluable patients, and the protocol does not replace the others",
+            help="--set escalation.replace=yes, leave --not-evaluable out, or another --design",
+        )
+    if lost and exact:
+        raise UsageError(
+            "NK806", "patients who are not replaced are simulated, not enumerated", help="leave --exact out"
+        )
 
 
 def _length(design: AnyDesign, truth: tuple[float, ...], run: Run) -> Length | None:

@@ -110,6 +110,8 @@ class Log:
         """Records place `k` of the trials `who`; `fresh` where it opens a cohort (None: it is a replacement)."""
         onset = np.ceil(self.pace.onset(uniforms(self.seed, self.outcomes.index[who], "onset", k)))
         until = made.infused_d + np.where(self.outcomes.toxic[who, k], onset, self.pace.followed_d)
+        # Who leaves and is not replaced is known from the day of leaving.
+        until = np.where(self.outcomes.evaluable[who, k] | made.lost, until, made.free_d)
         counts = ~made.lost
         self.entered_d[who, k] = np.where(counts, made.entered_d, np.nan)
         self.infused_d[who, k] = np.where(counts, made.infused_d, np.nan)
@@ -137,7 +139,9 @@ class Log:
 
     def timeline(self, length_d: Floats) -> Timeline:
         """Everything recorded, with the screening failures that came meanwhile."""
-        entered = (self.outcomes.given >= 0).sum(axis=1) + self.product_failures + self.left
+        entered = (self.outcomes.given >= 0).sum(axis=1) + self.product_failures
+        if self.pace.replace:
+            entered += self.left
         expected = self.waited_d * self.pace.per_month * self.pace.screen_failure / DAYS_PER_MONTH
         failures = poisson(expected, uniforms(self.seed, self.outcomes.index, "screening"))
         return Timeline(self.entered_d, self.infused_d, self.ended_d, length_d, failures, self.product_failures,

@@ -1,9 +1,11 @@
 """TITE-BOIN: BOIN for late toxicity, which decides while some patients are still under observation.
 
-Pending patients count by the part of the window that they have passed: the observed rate is s / (n - c + STFT) with s
-toxicities seen among n patients, c pending, and their standardised total follow-up STFT (approximated likelihood of
-Lin & Yuan 2020, doi 10.1093/biostatistics/kxz007; Yuan et al. 2018, doi 10.1158/1078-0432.CCR-18-0246, impute instead).
-Accrual waits while more than half of a level's patients are pending, as in both papers.
+Each pending outcome is replaced by its expected value (Yuan et al. 2018, doi 10.1158/1078-0432.CCR-18-0246): with s
+toxicities seen among n patients, c of them pending, and the standardised total follow-up STFT of the pending (the
+parts of the window that they have passed, summed), the rate is (s + q (c - STFT)) / n with q = p / (1 - p) and p = (s
++ target / 2) / (n - c + 1). One escalates where it is at most BOIN's lower boundary and s/n below the target, and de-
+escalates where it is at least the upper one and s/n not below the target. Accrual waits while more than half of a
+level's patients are pending, unless s/n alone is at or above the upper boundary: then one de-escalates at once.
 """
 
 from __future__ import annotations
@@ -11,11 +13,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nksim.errors import UsageError
 from nksim.trial.boin import Boin, boundaries
 from nksim.trial.conduct import Conduct
 from nksim.trial.decisions import DecisionTable
 
+Counts = NDArray[np.integer]
+Floats = NDArray[np.float64]
 MOST_PENDING = 0.5
 
 
@@ -45,10 +52,10 @@ class PendingRow:
 
 @dataclass(frozen=True)
 class TiteBoin:
-    """BOIN with pending patients: the same boundaries, applied to the rate among effective patients.
+    """BOIN with pending patients: the same boundaries, applied to the rate with the pending outcomes imputed.
 
     >>> rule = TiteBoin(Conduct(Boin(0.30), 5))
-    >>> rule.row(3, 0, 1).at(0.1), rule.row(3, 0, 2).decision, rule.row(6, 1, 2).at(0.0), rule.row(6, 1, 2).at(0.5)
+    >>> rule.row(3, 0, 1).at(0.1), rule.row(3, 0, 2).decision, rule.row(6, 1, 2).at(0.5), rule.row(6, 1, 2).at(0.7)
     ('E', 'W', 'S', 'E')
     """
 
@@ -58,7 +65,12 @@ class TiteBoin:
 
     def __post_init__(self) -> None:
         if self.conduct.titrate:
-            raise UsageError("NK804", "TITE-BOIN has no titration here", help="leave --titrate out, or --design boin")
+            raise UsageError(
+                "NK804",
+                "TITE-BOIN has no titration: its published tables begin with whole cohorts and do not say what a "
+                "single patient who is still under observation allows",
+                help="leave --titrate out, or --design boin, which waits for each of them",
+            )
 
     @property
     def levels(self) -> int:
@@ -85,7 +97,7 @@ class TiteBoin:
         """The design with its numbers, in words."""
         words = self.conduct.title.removeprefix("BOIN")
         waits = f"accrual waits above {self.most_pending:.0%} pending"
-        return f"TITE-BOIN{words}; pending patients count by their follow-up, {waits}"
+        return f"TITE-BOIN{words}; pending outcomes are imputed from their follow-up, {waits}"
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
@@ -103,15 +115,25 @@ class TiteBoin:
         """The line of the decision table for `y` seen among `n` with `pending` open, y + pending ≤ n."""
         if self.conduct.exclusion.excludes(n, y, self.target):
             return PendingRow(n, y, pending, "X")
+        if y >= self.bounds[1] * n:
+            return PendingRow(n, y, pending, "D")
         if pending > self.most_pending * n:
             return PendingRow(n, y, pending, "W")
+        below, start, end = (float(v[0]) for v in self.edges(np.array([n]), np.array([y]), np.array([pending])))
+        if below:
+            return PendingRow(n, y, pending, None, max(start, 0.0) if start <= pending else None, None)
+        return PendingRow(n, y, pending, None, None, min(end, float(pending)) if end >= 0 else None)
+
+    def edges(self, n: Counts, y: Counts, pending: Counts) -> tuple[Floats, Floats, Floats]:
+        """Whether the rate seen is below the target (1 or 0), the least follow-up to escalate, the most to de-escalate.
+
+        The first edge counts below the target only, the second from the target on.
+        """
         up, down = self.bounds
-        complete = n - pending
-        # y / (complete + followed) <= up from this follow-up on, and >= down up to the other.
-        start, end = y / up - complete, y / down - complete
-        from_here = max(start, 0.0) if start <= pending else None
-        upto_here = min(end, float(pending)) if end >= 0 else None
-        return PendingRow(n, y, pending, None, from_here, upto_here)
+        p = (y + self.target / 2) / (n - pending + 1)
+        odds = p / (1 - p)
+        below = np.asarray(y < self.target * n - 1e-9, dtype=np.float64)
+        return below, pending - (up * n - y) / odds, pending - (down * n - y) / odds
 
     def rows(self, most: int, step: int = 1) -> tuple[PendingRow, ...]:
         """The whole table up to `most` patients, for n every `step`."""

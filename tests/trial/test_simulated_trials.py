@@ -23,7 +23,8 @@ DESIGNS = [
 
 def same(a, b):
     return all(
-        np.array_equal(getattr(a, f), getattr(b, f)) for f in ("index", "n", "y", "mtd", "given", "cohort", "toxic")
+        np.array_equal(getattr(a, f), getattr(b, f))
+        for f in ("index", "n", "y", "mtd", "given", "cohort", "toxic", "evaluable")
     )
 
 
@@ -62,6 +63,28 @@ def test_a_patient_who_bears_a_level_bears_it_in_every_design():
     # The same number decides: toxic under a lower truth means toxic under a higher one.
     low, high = (simulate(ThreePlusThree(1), [p], n=500, seed=2).toxic[:, :3] for p in (0.2, 0.4))
     assert (low <= high).all()
+
+
+@pytest.mark.parametrize("design", DESIGNS[2:], ids=lambda d: d.title[:60])
+def test_decisions_rest_on_those_evaluable_and_nobody_evaluable_moves_nothing(design):
+    found = simulate(design, TRUTH, n=500, seed=3, lost=0.9)
+    for level in range(5):
+        at = found.given == level
+        assert np.array_equal((at & found.evaluable).sum(axis=1), found.n[:, level])
+        assert np.array_equal(at.sum(axis=1), found.treated(level))
+    first = np.where(found.given == 0, found.evaluable, False)
+    # Nobody reaches level 2 before somebody at level 1 was evaluable.
+    for trial in np.flatnonzero((found.given == 1).any(axis=1)):
+        k = int((found.given[trial] == 1).argmax())
+        assert first[trial, :k].any()
+    nobody = ~(found.evaluable & (found.given >= 0)).any(axis=1)
+    assert nobody.any()
+    assert (found.mtd[nobody] == 0).all()
+    assert (found.given[nobody] <= 0).all()
+
+
+def test_no_loss_changes_no_trial():
+    assert same(*(simulate(DESIGNS[2], TRUTH, n=100, seed=3, lost=x) for x in (0.0, 1e-12)))
 
 
 def test_another_seed_gives_other_trials():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from nksim.errors import UsageError
+from nksim.schedule.closures import Closure, Site, site_of
 from nksim.trial.boin import Boin
 from nksim.trial.conduct import Conduct
+from nksim.trial.opendays import open_days
 from nksim.trial.outcomes import simulate
 from nksim.trial.pace import DAYS_PER_MONTH, Pace
 from nksim.trial.rolling import simulate_rolling
@@ -155,26 +157,92 @@ def test_tite_boin_does_not_depend_on_workers_nor_on_company():
     assert np.array_equal(parts.length_d, times.length_d[30:50])
 
 
-# Rates 1/(2 + f) against 0.358519 and 1/(4 + f) against 0.236491, by hand: f = 0.789 and 0.228.
+# The rate (y + q (c - f)) / n with q = p / (1 - p), p = (y + 0.15) / (n - c + 1), against 0.236491 and 0.358519, by hand:
+# 3, 1, 1: p = 1.15/3, f = 1 - 0.075557/0.621622 = 0.878; 6, 1, 2: p = 0.23, f = 2 - 0.418946/0.298701 = 0.597.
 @pytest.mark.parametrize(
     ("n", "y", "pending", "followed", "decision"),
-    [(3, 0, 1, 0.0, "E"), (3, 0, 2, 1.9, "W"), (3, 1, 1, 0.78, "D"), (3, 1, 1, 0.80, "S"), (6, 1, 2, 0.22, "S"),
-     (6, 1, 2, 0.24, "E"), (6, 3, 2, 2.0, "D"), (3, 3, 0, 0.0, "X"), (6, 4, 2, 0.0, "X")],
+    [(3, 0, 1, 0.0, "E"), (3, 0, 2, 1.9, "W"), (3, 1, 1, 0.87, "D"), (3, 1, 1, 0.89, "S"), (6, 1, 2, 0.59, "S"),
+     (6, 1, 2, 0.61, "E"), (6, 3, 2, 2.0, "D"), (3, 2, 1, 0.0, "D"), (3, 3, 0, 0.0, "X"), (6, 4, 2, 0.0, "X")],
 )  # fmt: skip
 def test_pending_patients_count_by_the_part_of_the_window_they_have_passed(n, y, pending, followed, decision):
     assert TiteBoin(BOIN).row(n, y, pending).at(followed) == decision
 
 
-def test_every_row_of_tite_boin_to_18_patients_is_the_rate_against_the_boundaries():
+def test_every_row_of_tite_boin_to_18_patients_is_boin_once_nobody_is_pending():
     rule = TiteBoin(BOIN)
     for row in rule.rows(18):
         assert row.y + row.pending <= row.n
-        for followed in np.linspace(0, row.pending, 5):
-            rate = row.y / max(row.n - row.pending + followed, 1e-12)
-            expected = "E" if rate <= 0.2364907 else "D" if rate >= 0.3585195 else "S"
-            assert row.at(float(followed)) in ("X", "W", expected)
         if row.pending == 0:
             assert row.at(0.0) == rule.decisions.at(row.n, row.y)
+
+
+def test_more_follow_up_without_toxicity_never_leads_lower():
+    rank = {"X": 0, "D": 1, "W": 2, "S": 3, "E": 4}
+    for row in TiteBoin(BOIN).rows(18):
+        found = [rank[row.at(float(f))] for f in np.linspace(0, row.pending, 9)]
+        assert found == sorted(found)
+
+
+def test_enough_toxicity_to_go_down_whatever_comes_does_not_wait_for_the_pending():
+    # 3 of 6 is above 0.358519 even if the three pending patients stay well.
+    assert TiteBoin(BOIN).row(6, 3, 3).decision == "D"
+
+
+@pytest.mark.parametrize("design", [BOIN, TiteBoin(BOIN)], ids=["boin", "tite-boin"])
+def test_whoever_cannot_be_evaluated_takes_a_place_of_the_trial_where_nobody_is_replaced(design):
+    pace = Pace(6, 28, not_evaluable=0.25, replace=False)
+    if isinstance(design, TiteBoin):
+        found, times = simulate_rolling(design, TRUTH, pace, n=800, seed=4)
+    else:
+        found = simulate(design, TRUTH, n=800, seed=4, lost=pace.lost)
+        times = timeline(found, pace, 4)
+    treated = (found.given >= 0).sum(axis=1)
+    lost = ((found.given >= 0) & ~found.evaluable).sum(axis=1)
+    assert treated.max() == BOIN.most
+    assert (found.n.sum(axis=1) + lost == treated).all()
+    assert lost.sum() / treated.sum() == pytest.approx(0.25, abs=0.01)
+    assert (times.left == lost).all()
+    assert (times.enrolled == treated).all()
+    assert not (found.toxic & ~found.evaluable).any()
+    # Whoever left is known from the day of leaving, within the window.
+    gone = (found.given >= 0) & ~found.evaluable
+    assert (times.ended_d[gone] - times.infused_d[gone] <= 28).all()
+    assert (times.ended_d[gone] > times.infused_d[gone]).all()
+
+
+def test_the_sample_trial_says_who_left_where_nobody_is_replaced():
+    pace = Pace(6, 28, product_failure=0.2, not_evaluable=0.3, replace=False)
+    for number in range(1, 21):
+        trial = sample_trial(BOIN, TRUTH, pace, seed=1, number=number, opens=dt.date(2027, 3, 1))
+        found = simulate(BOIN, TRUTH, n=1, seed=1, first=number - 1, lost=0.3)
+        left = [c for c in trial.courses if c.outcome == "not evaluable"]
+        assert len(left) == ((found.given >= 0) & ~found.evaluable).sum()
+        infused = [c for c in trial.courses if c.infused]
+        assert len(infused) == (found.given >= 0).sum()
+
+
+def test_holidays_and_weekends_move_infusions_and_decisions_to_the_next_open_day():
+    # 2027-05-03 is the Monday bank holiday of England; the day after the weekend of 1 and 2 May.
+    found = open_days(site_of(["GB-ENG"]), dt.date(2027, 3, 1))
+    opened = [dt.date(2027, 3, 1) + dt.timedelta(days=int(d)) for d in found.next(np.arange(61.0, 66.0))]
+    assert opened == [dt.date(2027, 5, 4)] * 4 + [dt.date(2027, 5, 5)]
+    pace = Pace(3, 28, site=found)
+    _, times = timed(pace)
+    closed = site_of(["GB-ENG"])
+    days = np.unique(times.infused_d[~np.isnan(times.infused_d)])
+    assert all(closed.closed_on(dt.date(2027, 3, 1) + dt.timedelta(days=int(d))) is None for d in days if d < 6000)
+
+
+def test_beyond_the_years_looked_up_weekends_stay_closed():
+    found = open_days(site_of(["weekends"]), dt.date(2027, 3, 1))
+    far = np.arange(20_000.0, 20_014.0)
+    assert {(dt.date(2027, 3, 1) + dt.timedelta(days=int(d))).weekday() for d in found.next(far)} == {0, 1, 2, 3, 4}
+
+
+def test_a_site_that_never_opens_is_refused():
+    closures = (Closure(dt.date(2027, 1, 1), dt.date(2030, 1, 1), "rebuilding"),)
+    with pytest.raises(UsageError, match="NK510"):
+        open_days(Site(closures=closures), dt.date(2027, 3, 1))
 
 
 def test_a_sample_trial_holds_everybody_on_dates_in_order():
