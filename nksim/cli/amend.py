@@ -57,6 +57,7 @@ def amend(
     paths = options.checked_outputs(outputs, ("json", "ics", "csv", "txt"), force=force)
     from nksim.output import revisions
     from nksim.rederivation import differences, rederived
+    from nksim.schedule.departures import unlike
     from nksim.storage import opened
 
     stored = opened(file)
@@ -80,8 +81,7 @@ def amend(
         options.talk(f"seal {new.log[-1].hash[:12]}: note it apart from the files, and verify with --seal")
     else:
         options.talk("nothing is written: add -o FILE.json")
-    before = {f for c in old.calendars for f in c.findings}
-    found_now = [f for c in new.calendars for f in c.findings if f not in before]
+    found_now = [f for was, now in zip(old.calendars, new.calendars, strict=True) for f in unlike(now, was)]
     for finding in dict.fromkeys(found_now):
         options.talk(finding)
     return 1 if strict and found_now else 0

@@ -10,6 +10,7 @@ from nksim.ledger import Entry
 from nksim.output.calendars import WEEKDAYS, record, told
 from nksim.output.text import dose_text, in_words, signed, table
 from nksim.schedule.calendar import Calendar, Row
+from nksim.schedule.departures import unlike
 
 SCHEMA_VERSION = 1
 # What a reader of two calendars compares; the rest of a row follows from these.
@@ -39,7 +40,7 @@ def effects(old: Calendar, new: Calendar) -> list[str]:
         if parts:
             found.append(f"{key[0]} {key[1]}: {', '.join(parts)}")
     found += [f"{line} {number}: taken out" for line, number in before if (line, number) not in after]
-    found += [f"finding {f.code}: {f.message}" for f in new.findings if f not in old.findings]
+    found += [f"finding {f.code}: {f.message}" for f in unlike(new, old)]
     return found
 
 
@@ -70,10 +71,8 @@ def as_data(old: Sequence[Calendar], new: Sequence[Calendar], log: Sequence[Entr
                 "rows": rows,
                 "unchanged": len(was) - len(rows),
                 "findings": {
-                    "new": [{"code": f.code, "message": f.message} for f in after.findings if f not in before.findings],
-                    "gone": [
-                        {"code": f.code, "message": f.message} for f in before.findings if f not in after.findings
-                    ],
+                    "new": [{"code": f.code, "message": f.message} for f in unlike(after, before)],
+                    "gone": [{"code": f.code, "message": f.message} for f in unlike(before, after)],
                 },
             }
         )
@@ -121,8 +120,8 @@ def _one(before: Calendar, after: Calendar) -> str:
     head += f"{before.day0} → {after.day0}" if before.day0 != after.day0 else f"{after.day0}"
     shown = table(["Line", "Product or visit", "No.", "Was", "Is", "Dose", "New dose"], body)
     left = f"{len(was) - len(body)} of {len(was)} rows are as before."
-    new = [f"  {f}" for f in after.findings if f not in before.findings]
-    gone = [f"  {f}" for f in before.findings if f not in after.findings]
+    new = [f"  {f}" for f in unlike(after, before)]
+    gone = [f"  {f}" for f in unlike(before, after)]
     parts = [f"{head} · {after.tz}", shown, left]
     parts += ["New findings:\n" + "\n".join(new)] if new else []
     parts += ["No longer found:\n" + "\n".join(gone)] if gone else []

@@ -104,6 +104,12 @@ def _headless(calendar: Calendar) -> Iterator[Finding]:
                 yield Finding("NK355", f"{name_of(row)}: it {how} {name_of(gone[head])}, which is taken out, and stays")
 
 
+def unlike(found: Calendar, other: Calendar) -> list[Finding]:
+    """The findings of one calendar that the other does not have, by code and words, each once."""
+    known = {(f.code, f.message) for f in other.findings}
+    return [f for f in dict.fromkeys(found.findings) if (f.code, f.message) not in known]
+
+
 def name_of(row: Row) -> str:
     """A row by its line and number."""
     return f"{row.event.line} {row.event.occasion.number}"

@@ -11,7 +11,7 @@ from nksim.errors import Fault, InvalidInput, UsageError, shorten
 from nksim.schedule.amendment import Amendment
 from nksim.schedule.calendar import Calendar, Row, add_months, row_findings, site_moves
 from nksim.schedule.cascade import courses, following, hanging, within
-from nksim.schedule.departures import DEVIATIONS, name_of, with_departures
+from nksim.schedule.departures import DEVIATIONS, name_of, unlike, with_departures
 from nksim.schedule.dosing import dose_of
 from nksim.schedule.expansion import Event
 from nksim.schedule.placing import Key, key_of
@@ -31,7 +31,7 @@ def amended(calendar: Calendar, amendment: Amendment, rules: SiteRules) -> Calen
     revision = _Revision(calendar, amendment, rules)
     made = {"delay": revision.delayed, "reduce": revision.reduced, "omit": revision.without, "cease": revision.without}
     found = _numbered(calendar, with_departures(made[amendment.change.verb]()), amendment.when)
-    new = [f for f in found.findings if f.code in DEVIATIONS and f not in calendar.findings]
+    new = [f for f in unlike(found, calendar) if f.code in DEVIATIONS]
     if new and not amendment.deviation:
         help = "say that it deviates from the protocol (--deviation), which the log keeps, or change something else"
         raise InvalidInput(Fault(f.code, f"{amendment.change}: {f.message}", help=help) for f in new)
