@@ -16,7 +16,7 @@ from nksim.output.provenance import Provenance, provenance
 from nksim.output.requests import request
 from nksim.output.revisions import effects
 from nksim.patient import Patient
-from nksim.protocol.catalog import load
+from nksim.protocol.catalog import file_of, load
 from nksim.protocol.choice import Choice, choose
 from nksim.protocol.choice import change as answer_fact
 from nksim.protocol.model import Protocol
@@ -42,7 +42,7 @@ def protocol(id_or_path: str) -> Regimen:
     >>> cal.rows[0].start.date().isoformat(), cal.rows[0].event.amount
     ('2027-02-22', Decimal('1200'))
     """
-    return Regimen(load(id_or_path))
+    return Regimen(load(id_or_path), file=file_of(id_or_path))
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Regimen:
     settings: tuple[tuple[str, str], ...] = ()
     accept_assumed: bool = False
     command: str | None = field(default=None, compare=False)
+    file: str | None = field(default=None, compare=False)
 
     def assume(self) -> Regimen:
         """The same, with what the file assumes about doses and days accepted."""

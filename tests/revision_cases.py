@@ -5,7 +5,6 @@ from pathlib import Path
 
 import nksim
 from nksim.errors import InvalidInput
-from nksim.regimen import Regimen
 
 EVERYTHING = Path(__file__).parent / "everything" / "everything.yaml"
 BEFORE = "2026-01-01T00:00"
@@ -35,7 +34,7 @@ def umn(day0="2027-03-01"):
 
 def everything(day0="2027-03-01"):
     adult = nksim.Patient(weight="60 kg", height="170 cm", age="50 y", sex="F", creatinine="70 umol/L")
-    made = Regimen(nksim.protocol(str(EVERYTHING)).protocol).assume().level(1)
+    made = nksim.protocol(str(EVERYTHING)).assume().level(1)
     return made.calendar(adult, day0=day0, tz="Europe/Berlin")
 
 

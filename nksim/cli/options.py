@@ -93,10 +93,10 @@ def regimen(
     name: str, *, arm: str | None, level: int | None, settings: Sequence[tuple[str, str]], assume: bool
 ) -> Regimen:
     """The regimen that the common options describe."""
-    from nksim.protocol.catalog import load
+    from nksim.protocol.catalog import file_of, load
     from nksim.regimen import Regimen
 
-    return Regimen(load(name), arm, level, tuple(settings), assume, command_line())
+    return Regimen(load(name), arm, level, tuple(settings), assume, command_line(), file_of(name))
 
 
 def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ def request(
     """
     files = [text for text in rules.closed if text.endswith(".ics")]
     return {
-        "file": regimen.protocol.file,
+        "file": regimen.file,
         "arm": regimen.arm_name,
         "level": regimen.dose_level,
         "set": [list(pair) for pair in regimen.settings],

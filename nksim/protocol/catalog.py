@@ -40,3 +40,12 @@ def load(id_or_path: str) -> Protocol:
         f"no protocol {shorten(id_or_path)} in the catalogue",
         help=f"did you mean {near[0]}?" if near else f"one of {', '.join(catalog())}, or a path ending in .yaml",
     )
+
+
+def file_of(id_or_path: str) -> str | None:
+    """The path of a protocol of one's own; None for one of the catalogue.
+
+    >>> file_of("jk500") is None, file_of("mine.yaml")
+    (True, 'mine.yaml')
+    """
+    return None if id_or_path in catalog() else id_or_path

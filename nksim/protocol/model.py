@@ -420,12 +420,6 @@ class Protocol(Record):
     escalation: Escalation | None = None
     questions: tuple[Question, ...] = ()
     _sha256: str = PrivateAttr(default="")
-    _file: str | None = PrivateAttr(default=None)
-
-    @property
-    def file(self) -> str | None:
-        """The path that it was read from; None for a protocol of the catalogue."""
-        return self._file
 
     @property
     def sha256(self) -> str:

@@ -31,9 +31,7 @@ def read_protocol(path: str | FilePath) -> Protocol:
             f"cannot read {shorten(path)}: {error.strerror}",
             help="give a protocol id of `nksim protocols list`, or the path of a file",
         ) from None
-    protocol = parse_protocol(data, str(path))
-    protocol._file = str(path)
-    return protocol
+    return parse_protocol(data, str(path))
 
 
 def parse_protocol(data: bytes, file: str) -> Protocol:
