@@ -61,7 +61,8 @@ def _day(s: Simulation, time_d: float) -> int:
 
 
 def _use(s: Simulation, product: str, count: int) -> Use:
-    target = PRODUCTS.get(product, "cells" if product in s.choice.protocol.products else "")
+    own = s.choice.protocol.products.get(product)
+    target = PRODUCTS.get(product, "cells" if own is not None and own.kind == "nk" else "")
     given = [t == target for t in s.events.target]
     if not any(given):
         return Use(product, count, None, None)

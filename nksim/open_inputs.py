@@ -16,12 +16,13 @@ from nksim.protocol.times import Days
 from nksim.units import plain
 
 FACTOR = 2.0
-# What a body fact could be instead; the grammar is the protocol file's. The weight is not varied: an ideal weight is
-# defined for adults of some height only, and a formula without height has a warning of its own.
+# What a body fact could be instead; the grammar is the protocol file's. A formula without height has a warning of its
+# own and is not tried.
 _BODY = {
     "body.bsa": tuple(name for name in BSA_NAMES if name not in BSA_CAUTIONS),
     "body.bsa_cap": ("none", "2 m^2"),
 }
+_NOT_VARIED = {"body.weight": "not tried: ideal and adjusted weights are defined for adults of some height only"}
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def _open(choice: Choice, path: str, fact: Fact[Any]) -> OpenDose | OpenChoice |
     head, field = path.split(".", 1)
     if field == "dose":
         return OpenDose(path, head, f"half to twice {fact.chosen.text}")
+    if path in _NOT_VARIED:
+        return _NOT_VARIED[path]
     used = fact.chosen.text
     others = _BODY.get(path) or _others(choice, head, field, fact.chosen.value)
     options = _usable(choice, path, others if used in others else (*others[:1], used, *others[1:]) if others else ())

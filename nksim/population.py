@@ -145,6 +145,32 @@ def virtual_population(
     return Population(index, age, male, weight, height, renal)
 
 
+def fitting_ages(
+    weight_kg: float, ages_y: tuple[float, float], sex: Sex | None = None, within_z: float = 2.0
+) -> tuple[float, float] | None:
+    """First and last age in years, of those given, at which a weight is no rarity; None where there is none.
+
+    No rarity: within `within_z` standard scores of the median, for girls and boys alike unless the sex is given.
+
+    >>> [round(age, 1) for age in fitting_ages(20.0, (0.0, 75.0))]
+    [3.8, 8.1]
+    """
+    age_y, fits = _fitting("weight_kg", weight_kg, *ages_y, sex, within_z)
+    return (float(age_y[fits].min()), float(age_y[fits].max())) if fits.any() else None
+
+
+def _fitting(
+    measure: Measure, size: float, low_y: float, high_y: float, sex: Sex | None, within_z: float
+) -> tuple[Floats, Bools]:
+    """Ages of a range, and at which of them a size lies within so many standard scores of the median."""
+    age_y = np.linspace(low_y, high_y, 401)
+    sizes, fits = np.full(len(age_y), float(size)), np.full(len(age_y), True)
+    for men in (False, True) if sex is None else (sex == "M",):
+        score = z_score(measure, age_y=age_y, male=np.full(len(age_y), men), size=sizes)
+        fits &= np.abs(score) <= within_z
+    return age_y, fits
+
+
 def age_normal_egfr(age_y: Floats) -> Floats:
     """Age-normal eGFR in mL/min/1.73 m² (Langenhorst 2019, doi 10.1007/s40262-018-0715-9).
 
@@ -246,11 +272,7 @@ def _check_size_fits_age(measure: Measure, size: float | None, low_y: float, hig
     """
     if size is None:
         return
-    age_y = np.linspace(low_y, high_y, 401)
-    sizes, fits = np.full(len(age_y), float(size)), np.full(len(age_y), True)
-    for men in (False, True) if sex is None else (sex == "M",):
-        score = z_score(measure, age_y=age_y, male=np.full(len(age_y), men), size=sizes)
-        fits &= np.abs(score) <= Z_IMPLAUSIBLE
+    age_y, fits = _fitting(measure, size, low_y, high_y, sex, Z_IMPLAUSIBLE)
     if fits.all():
         return
     fitting = f"{age_y[fits].min():.3g} to {age_y[fits].max():.3g} years" if fits.any() else "none of them"

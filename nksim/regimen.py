@@ -273,6 +273,9 @@ class PatientCalendars:
         else:
             files.write(target, content)
 
+    def __repr__(self) -> str:
+        return f"<{len(self.calendars)} calendar{'s' if len(self.calendars) != 1 else ''}, {len(self.rows):,} rows>"
+
     def _repr_html_(self) -> str:
         return calendars.as_fragment(self.calendars, self.provenance)
 

@@ -20,7 +20,7 @@ from nksim.output import comparisons, files, results, simulations
 from nksim.output.provenance import Provenance, provenance
 from nksim.pareto import aims
 from nksim.patient import Patient
-from nksim.population import Population, virtual_population
+from nksim.population import Population, fitting_ages, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
 from nksim.reliance import reliance
@@ -36,7 +36,7 @@ from nksim.sweep import sweep as follow
 if TYPE_CHECKING:
     import altair as alt
 
-    from nksim.output.pages import Page
+    from nksim.output.pages import Page, Results
 
 # Patients whose one of median weight stands for all where it is asked what an answer hangs on.
 WEIGHED = 101
@@ -60,11 +60,18 @@ class Run:
         """Every metric by its id, e.g. `run.metrics()["nk_chimerism_d14"].median`."""
         return self._metrics
 
-    def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
-        """Median and 5–95 % band of an output over time; needs `nksim[charts]`."""
-        from nksim.output.charts import curve
+    def results(self) -> Results:
+        """All that charts and reports are made from."""
+        from nksim.output.pages import Results
 
-        return curve([self.simulation], output, self.provenance, self.observed)
+        return Results([self.simulation], [self._metrics], None, self.inquiry, self.provenance, self.observed)
+
+    def chart(self, name: str = "nk_chimerism") -> alt.VConcatChart:
+        """An output over time with its 5–95 % band, or `attainment`, `contributions`, …; needs `nksim[charts]`."""
+        from nksim.output.figures import chart
+
+        made: alt.VConcatChart = chart(self.results(), name)
+        return made
 
     def contributions(self, output: str = "donor_nk") -> alt.LayerChart:
         """What each further infusion adds to the median curve."""
@@ -76,13 +83,13 @@ class Run:
 
     def report(self) -> Page:
         """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
-        from nksim.output.pages import Results, report
+        from nksim.output.pages import report
 
-        return report(Results([self.simulation], [self._metrics], None, self.inquiry, self.provenance, self.observed))
+        return report(self.results())
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (chart), .html or .pdf (report)."""
-        _save(Path(path), self, force=force)
+    def save(self, path: str | Path, *, force: bool = False, chart: str | None = None) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report)."""
+        _save(Path(path), self, force=force, chart=chart)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -111,11 +118,19 @@ class ComparedRuns:
     inquiry: Inquiry = NOTHING_MORE
     observed: tuple[Observed, ...] = ()
 
-    def chart(self, output: str = "nk_chimerism") -> alt.VConcatChart:
-        """The curves of all regimens in one chart; needs `nksim[charts]`."""
-        from nksim.output.charts import curve
+    def results(self) -> Results:
+        """All that charts and reports are made from."""
+        from nksim.output.pages import Results
 
-        return curve(self.comparison.simulations, output, self.provenance, self.observed)
+        c = self.comparison
+        return Results(c.simulations, c.metrics, c, self.inquiry, self.provenance, self.observed)
+
+    def chart(self, name: str = "nk_chimerism") -> alt.VConcatChart:
+        """The curves of all regimens in one chart, or `forest`, `attainment`, `pareto`, …; needs `nksim[charts]`."""
+        from nksim.output.figures import chart
+
+        made: alt.VConcatChart = chart(self.results(), name)
+        return made
 
     def forest(self) -> alt.LayerChart:
         """The paired ratio of every metric to the first regimen, with its interval."""
@@ -126,14 +141,13 @@ class ComparedRuns:
 
     def report(self) -> Page:
         """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
-        from nksim.output.pages import Results, report
+        from nksim.output.pages import report
 
-        c = self.comparison
-        return report(Results(c.simulations, c.metrics, c, self.inquiry, self.provenance, self.observed))
+        return report(self.results())
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (chart), .html or .pdf (report)."""
-        _save(Path(path), self, force=force)
+    def save(self, path: str | Path, *, force: bool = False, chart: str | None = None) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report)."""
+        _save(Path(path), self, force=force, chart=chart)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -290,10 +304,10 @@ def compare(
     ]
     swept: tuple[Swept, ...] = ()
     if over:
-        parts = [_at(who, over, value).population(n, seed, ages) for value in over.values]
+        parts = [_at(who, over, value, n, seed, ages) for value in over.values]
         pairs = list(zip(labels, choices, strict=True))
         name = metrics[0] if metrics else "cells_total"
-        swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings())
+        swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings(), ages=ages)
     inquiry = Inquiry(wanted, both, swept, _sensitivities(chosen, done, sensitivity))
     return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0].command), inquiry, points)
 
@@ -308,8 +322,22 @@ def rank_gaps(
     return found
 
 
-def _at(bodies: Bodies, over: Span, value: float) -> Bodies:
-    return replace(bodies, **{over.measure: f"{value:g} {'y' if over.measure == 'age' else 'kg'}"})
+def _at(bodies: Bodies, over: Span, value: float, n: int, seed: int, ages: tuple[float, float]) -> Population:
+    """Patients at one value of a span; a weight without an age goes with the ages of the trials that have it."""
+    if over.measure == "age":
+        return replace(bodies, age=f"{value:g} y").population(n, seed, ages)
+    fixed = replace(bodies, weight=f"{value:g} kg")
+    if bodies.age is not None:
+        return fixed.population(n, seed, ages)
+    sex: Any = Patient(sex=bodies.sex).sex
+    found = fitting_ages(value, ages, sex)
+    if found is None:
+        raise UsageError(
+            "NK667",
+            f"hardly anyone of {ages[0]:g} to {ages[1]:g} years weighs {value:g} kg",
+            help="a narrower span, or --age",
+        )
+    return fixed.population(n, seed, found)
 
 
 def _sensitivities(
@@ -359,7 +387,7 @@ def _provenance(done: Sequence[Simulation], command: str | None) -> Provenance:
     return provenance(*(s.choice for s in done), model=model, seed=first.seed, command=command)
 
 
-def _save(path: Path, made: Run | ComparedRuns, *, force: bool) -> None:
+def _save(path: Path, made: Run | ComparedRuns, *, force: bool, chart: str | None) -> None:
     form = path.suffix[1:]
     if form not in SAVED_AS:
         raise UsageError(
@@ -381,7 +409,7 @@ def _save(path: Path, made: Run | ComparedRuns, *, force: bool) -> None:
     elif form in ("svg", "png"):
         from nksim.output.charts import rendered
 
-        files.write(path, rendered(made.chart(_chartable(made)), form))
+        files.write(path, rendered(made.chart(chart or _chartable(made)), form))
     else:
         files.write(path, made.json() if form == "json" else str(made))
 

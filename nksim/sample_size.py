@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 POWER, TWO_SIDED = 0.8, 0.05
@@ -37,7 +37,7 @@ def patients_per_arm(probability: float, *, power: float = POWER, two_sided: flo
     effect = probability - 0.5
     if not math.isfinite(effect) or abs(effect) < 1e-9:
         return math.inf if math.isfinite(effect) else math.nan
-    z = float(norm.isf(two_sided / 2) + norm.ppf(power))
+    z = float(ndtri(power) - ndtri(two_sided / 2))
     return float(math.ceil(z * z / (6 * effect * effect)))
 
 
@@ -57,6 +57,6 @@ def patients_per_arm_for_fractions(
     if abs(p1 - p2) < 1e-9:
         return math.inf
     mean = (p1 + p2) / 2
-    pooled = float(norm.isf(two_sided / 2)) * math.sqrt(2 * mean * (1 - mean))
-    apart = float(norm.ppf(power)) * math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
+    pooled = -float(ndtri(two_sided / 2)) * math.sqrt(2 * mean * (1 - mean))
+    apart = float(ndtri(power)) * math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
     return float(math.ceil((pooled + apart) ** 2 / (p1 - p2) ** 2))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc, sobol_indices
 
 from nksim.errors import UsageError
 from nksim.kinetics.events import EventTable
@@ -85,6 +84,8 @@ def sensitivity(
     `samples` is a power of two; the model runs samples · (inputs + 2) times. Raises `UsageError` NK661 (metric) or
     NK666 (the metric is missing somewhere in the range, or does not move).
     """
+    from scipy.stats import qmc
+
     settings = replace(settings or Settings(), every_d=0.5)
     middle = np.argsort(population.weight_kg, kind="stable")[len(population) // 2]
     base = simulate(choice, population.subset([middle]), seed=seed, settings=settings, label=label)
@@ -122,6 +123,8 @@ def _indices(values: Floats, d: int, n: int) -> tuple[Floats, Floats, Floats, Fl
 
 
 def _saltelli(a: Floats, b: Floats, mixed: Floats) -> tuple[Floats, Floats]:
+    from scipy.stats import sobol_indices
+
     func = {"f_A": a[None], "f_B": b[None], "f_AB": mixed[:, None]}
     found = sobol_indices(func=func, n=a.size)
     return np.ravel(found.first_order), np.ravel(found.total_order)

@@ -24,6 +24,7 @@ from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
 from nksim.schedule.spread import Key
+from nksim.schedule.timing import protocol_day
 from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
 Floats = NDArray[np.float64]
@@ -166,8 +167,11 @@ class Simulation:
     def bands(self, name: str, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
         """Mean (t,) and quantiles (q, t) over patients of one output."""
         values = self.outputs[name]
-        means = np.array([math.fsum(column) / len(column) for column in values.T])
-        return means, np.quantile(values, quantiles, axis=0)
+        return np.array([math.fsum(column) / len(column) for column in values.T]), self.quantiles(name, quantiles)
+
+    def quantiles(self, name: str, quantiles: Sequence[float]) -> Floats:
+        """Quantiles (q, t) over patients of one output, without the mean, whose exact sum takes long."""
+        return np.asarray(np.quantile(self.outputs[name], quantiles, axis=0))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -180,11 +184,15 @@ class Simulation:
         )
         if self.choice.protocol.population.age[1] >= OPEN_AGE_Y:
             found.append(f"ages without an upper limit in the registration end at {OLDEST_DRAWN_Y:g} years")
+        if origin := origin_day(self.choice):
+            day = protocol_day(origin, bool(self.choice.protocol.numbering.zero.value))
+            found.append(f"curves and metrics count days from the first cells, the protocol's own day {day}")
         found += ASSUMPTIONS
         if self.settings.timing == "sampled":
             found.append(
                 f"doses depart from their plan within the windows and delays of the file, in {TIMINGS} timings "
-                "that the patients share; marks and visits are those planned"
+                "that the patients share and that are the same under every regimen for a line of the same name; marks "
+                "and visits are those planned"
             )
         found.append(
             f"{len(assumed)} of {total} parameters of {self.parameter_set.name} for {self.preset}: {', '.join(assumed)}"
@@ -200,7 +208,10 @@ class Simulation:
                 f"{self.settings.sampled_cells:,} cells are looked at anew at every output, every "
                 f"{24 * self.settings.every_d:g} h: rarer samples find less"
             )
-        found += [f"{name} is on the calendar but not modelled" for name in self.not_modelled]
+        found += [
+            f"{name} is on the calendar but not modelled: what it does to lymphocytes and cells is missing"
+            for name in self.not_modelled
+        ]
         if "il2" in self.events.target:
             found.append(
                 "the effect of interleukin-2 is small in this model and hangs on assumptions: do not rank "
@@ -348,9 +359,24 @@ class Planned:
     occasion: int
 
 
+def origin_day(choice: Choice) -> int:
+    """The day, from the protocol's anchor, that curves and metrics count as 0: that of the first cells.
+
+    It is the anchor itself unless the protocol counts from something else, as from a transplantation; regimens can be
+    compared only from their cells.
+
+    >>> from nksim.protocol.catalog import load
+    >>> from nksim.protocol.choice import choose
+    >>> origin_day(choose(load("nkaml"))), origin_day(choose(load("cb-nk-mm"), level=1))
+    (0, -5)
+    """
+    found = timed(choice)
+    return min((found[x.id][0].start.day for x in choice.arm.lines if _target(choice, x) == "cells"), default=0)
+
+
 def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
     """The modelled doses of a choice in order of time, and the products that are not modelled."""
-    found = timed(choice)
+    found, origin = timed(choice), origin_day(choice)
     planned: list[Planned] = []
     not_modelled: dict[str, None] = {}
     for line in choice.arm.lines:
@@ -361,7 +387,7 @@ def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
         length = line.over.chosen.value if line.over else None
         duration_d = float(length.minutes) / 1440 if length else 0.0
         for occasion in found[line.id]:
-            start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK)
+            start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK) - origin
             given = occasion.number if _varies(line) else 1
             planned.append(Planned(start_d, duration_d, target, line, given, occasion.number))
     return sorted(planned, key=lambda p: p.time_d), tuple(not_modelled)

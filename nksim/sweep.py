@@ -35,12 +35,16 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Swept:
-    """A metric of one regimen: one `Values` for each value of the span, of the same virtual patients."""
+    """A metric of one regimen: one `Values` for each value of the span, of the same virtual patients.
+
+    `note` says what the patients at each value are, and where the span leaves the trials.
+    """
 
     label: str
     metric: str
     span: Span
     values: tuple[Values, ...]
+    note: str
 
 
 def span(text: str) -> Span:
@@ -72,13 +76,30 @@ def sweep(
     *,
     seed: int,
     settings: Settings,
+    ages: tuple[float, float],
 ) -> tuple[Swept, ...]:
-    """The metric of each labelled choice in `parts`, one population of the same patients for each value of the span."""
+    """The metric of each labelled choice in `parts`, one population of the same patients for each value of the span.
+
+    `ages` are those that the trials admit.
+    """
     read = metric(name)
     everyone, n = joined(parts), len(parts[0])
     found = []
     for label, choice in choices:
         v = read(simulate(choice, everyone, seed=seed, settings=settings, label=label))
         cut = [Values(v.id, v.unit, v.values[i * n : (i + 1) * n], v.missing) for i in range(len(parts))]
-        found.append(Swept(label, name, over, tuple(cut)))
+        found.append(Swept(label, name, over, tuple(cut), _note(over, ages)))
     return tuple(found)
+
+
+def _note(over: Span, ages: tuple[float, float]) -> str:
+    if over.measure == "weight":
+        return (
+            f"Ages at each weight are those of {ages[0]:g} to {ages[1]:g} years at which it lies within 2 standard "
+            "scores of the median, unless --age fixes them"
+        )
+    if over.low < ages[0] or over.high > ages[1]:
+        return (
+            f"The trials admit {ages[0]:g} to {ages[1]:g} years: beyond, the curves show what the dose rules would give"
+        )
+    return f"All ages lie within the {ages[0]:g} to {ages[1]:g} years that the trials admit"

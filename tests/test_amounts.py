@@ -5,7 +5,7 @@ import pytest
 
 from nksim.population import virtual_population
 from nksim.protocol.catalog import catalog, load
-from nksim.protocol.choice import choose
+from nksim.protocol.choice import choose, unanswered
 from nksim.schedule.amounts import amounts_of
 from nksim.schedule.dosing import dose_of
 from nksim.simulation import sizes_of
@@ -13,6 +13,7 @@ from nksim.simulation import sizes_of
 ANSWERS = {
     "cells.dose": "1e7 cells/kg", "cells.days": "0, 7", "cy.dose": "300 mg/m^2", "cy.days": "-5..-3",
     "flu.dose": "25 mg/m^2", "flu.days": "-5..-3", "il2.dose": "1e6 IU/m^2", "il2.days": "1, 3",
+    "arac.dose": "2 g/m^2", "arac.days": "-5..-3", "gcsf.dose": "5 mcg/kg", "gcsf.days": "-6..-3",
 }  # fmt: skip
 PEOPLE = virtual_population(40, seed=11, age_range_y=(16, 70), height_cm=175)
 
@@ -33,7 +34,7 @@ ARMS = [(name, arm) for name in catalog() for arm in load(name).arms]
 def test_every_line_of_the_catalogue_gives_the_calendars_doses(name, arm):
     protocol = load(name)
     by_level = [line for line in protocol.arms[arm].lines if line.dose.text == "level"]
-    unknown = [p for p, f in choose(protocol, arm=arm, level=1 if by_level else None).facts() if f.basis == "unknown"]
+    unknown = [p for p, f in choose(protocol, arm=arm, level=1 if by_level else None).facts() if unanswered(p, f)]
     settings = tuple((k, v) for k, v in ANSWERS.items() if k in unknown)
     choice = choose(protocol, arm=arm, level=1 if by_level else None, settings=settings)
     for line in choice.arm.lines:

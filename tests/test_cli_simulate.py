@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+import nksim
 from nksim.cli import run
+from nksim.simulation import Settings
 
 FEW = ["-n", "3", "--days", "15", "--every", "12h"]
 OUTPUTS = ["donor_nk", "host_nk", "nk_chimerism", "nk_chimerism_assay", "alc", "il15", "cy", "f_ara_a", "il2"]
@@ -286,3 +288,32 @@ def test_the_gaps_come_in_the_order_of_what_they_move(capsys):
 def test_gaps_that_are_unknown_need_an_answer_to_start_from(capsys):
     _, err = ran(capsys, "protocols", "gaps", "jk500", "--rank", "persistence_d", code=2)
     assert "error[NK501]: cells.dose is unknown" in err
+
+
+def test_compared_regimens_share_their_sampled_timings(capfd):
+    sampled = [
+        "compare", "nkaml", "--vary", "cells.dose=1e7 cells/kg|2e7 cells/kg", "-n", "40", "--days", "14", "--every", "1d", "--assume",
+        "--set", "cells.window=-0..+3 d", "--set", "cy.window=-1..+1 d", "--timing", "sampled", "--metric", "cells_total", "--json",
+    ]  # fmt: skip
+    assert run(sampled) == 0
+    assert "same under every regimen" in capfd.readouterr().out
+    base = nksim.protocol("nkaml").change("cells.window", "-0..+3 d")
+    one, two = nksim.compare(
+        base, base.change("cells.dose", "1e7 cells/kg"), n=40, settings=Settings(days=14, timing="sampled")
+    ).comparison.simulations
+    assert (one.infusion_spread_d == two.infusion_spread_d).all()
+    assert one.infusion_spread_d[1] > one.infusion_spread_d[0] + 1
+    # Only the cells differ, so that the drugs must be the same bits in every patient.
+    assert (one.outputs["cy"] == two.outputs["cy"]).all()
+    assert (one.outputs["il2"] == two.outputs["il2"]).all()
+
+
+def test_a_chart_is_chosen_by_its_name(tmp_path, capfd):
+    short = ["-n", "3", "--days", "14", "--every", "1d", "--assume"]
+    target = tmp_path / "reach.svg"
+    assert run(["simulate", "nkaml", *short, "--chart", "attainment", "-o", str(target)]) == 0
+    assert "How many reach how much: f_ara_a_auc" in target.read_text(encoding="utf-8")
+    assert run(["simulate", "nkaml", *short, "--chart", "mood", "-o", str(tmp_path / "a.svg")]) == 2
+    assert "NK710" in capfd.readouterr().err
+    assert run(["simulate", "nkaml", *short, "--chart", "alc"]) == 2
+    assert "--chart is for pictures" in capfd.readouterr().err

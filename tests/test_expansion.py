@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nksim.errors import InvalidInput
 from nksim.patient import Patient
 from nksim.protocol.catalog import catalog, load
-from nksim.protocol.choice import choose
+from nksim.protocol.choice import choose, unanswered
 from nksim.protocol.reading import parse_protocol
 from nksim.schedule.expansion import expand
 
@@ -128,10 +128,11 @@ def test_every_dose_of_the_catalogue_is_numbered_within_its_line(name):
     answers = {
         "cells.dose": "1e7 cells/kg", "cells.days": "0, 7", "cy.dose": "300 mg/m^2", "flu.dose": "25 mg/m^2",
         "cy.days": "-5..-3", "flu.days": "-5..-3", "il2.dose": "1e6 IU/m^2", "il2.days": "0, 7",
+        "arac.dose": "2 g/m^2", "arac.days": "-5..-3", "gcsf.dose": "5 mcg/kg", "gcsf.days": "-6..-3",
     }  # fmt: skip
     arm = next(iter(protocol.arms))
     level = 1 if any(str(line.dose.value) == "the dose of the level" for line in protocol.arms[arm].lines) else None
-    unknown = {p for p, f in choose(protocol, arm=arm, level=level).facts() if f.basis == "unknown"}
+    unknown = {p for p, f in choose(protocol, arm=arm, level=level).facts() if unanswered(p, f)}
     settings = tuple((k, v) for k, v in answers.items() if k in unknown)
     found = expand(
         choose(protocol, arm=arm, level=level, settings=settings),

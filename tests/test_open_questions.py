@@ -6,7 +6,9 @@ import pytest
 import nksim
 from nksim.contributions import contributions
 from nksim.errors import UsageError
+from nksim.growth import z_score
 from nksim.open_inputs import open_facts
+from nksim.population import fitting_ages
 from nksim.run import Bodies, simulate
 from nksim.sensitivity import _indices, sensitivity
 from nksim.simulation import Settings, age_range
@@ -74,6 +76,7 @@ def test_open_facts_are_those_that_the_file_does_not_state():
     assert {"cells.dose", "il2.days", "il2.at", "cy.over"} <= names
     assert not names & {"cells.days", "cy.dose", "flu.dose", "il2.dose"}
     assert ("cells.route", "does not enter the model") in idle
+    assert dict(idle)["body.weight"].startswith("not tried")
 
 
 def test_a_metric_that_nothing_open_moves_has_no_sensitivity():
@@ -89,12 +92,44 @@ def test_per_kg_per_m2_and_flat_cells_over_age_are_what_body_size_makes_them():
     over = span("age=3..75")
     parts = [Bodies(age=f"{a} y").population(5, 1, (a, a)) for a in over.values]
     choices = [(d, base.change("cells.dose", d).choice()) for d in doses]
-    per_kg, per_m2, flat = sweep(choices, parts, over, "cells_total", seed=1, settings=Settings(days=2, every_d=0.5))
+    per_kg, per_m2, flat = sweep(
+        choices, parts, over, "cells_total", seed=1, settings=Settings(days=2, every_d=0.5), ages=(0.7, 21.0)
+    )
     for i, part in enumerate(parts):
         np.testing.assert_allclose(per_kg.values[i].values, 1e7 * part.weight_kg, rtol=1e-9)
         bsa = np.sqrt(part.weight_kg * part.height_cm / 3600)  # Mosteller 1987
         np.testing.assert_allclose(per_m2.values[i].values, 3e8 * bsa, rtol=1e-9)
         np.testing.assert_allclose(flat.values[i].values, 5e8)
+
+
+def test_a_swept_weight_comes_with_ages_of_the_trials_at_which_it_is_no_rarity():
+    base = nksim.protocol("nkaml")
+    made = nksim.compare(
+        base,
+        base.change("cells.dose", "5e8 cells"),
+        n=20,
+        settings=SHORT,
+        metrics=["cells_total"],
+        sweep="weight=8..90",
+    )
+    first = made.inquiry.swept[0]
+    assert "0.7 to 21 years" in first.note
+    for weight, values in zip(first.span.values, first.values, strict=True):
+        np.testing.assert_allclose(values.values, 2.9e7 * float(f"{weight:g}"), rtol=1e-9)
+        low, high = fitting_ages(weight, (0.7, 21.0))
+        ends = np.array([low, high])
+        for male in (False, True):
+            z = z_score("weight_kg", age_y=ends, male=np.full(2, male), size=np.full(2, weight))
+            assert (np.abs(z) <= 2).all()
+
+
+def test_a_weight_that_hardly_anyone_has_is_refused_and_an_age_sweep_says_where_it_leaves_the_trials():
+    base = nksim.protocol("nkaml")
+    both = (base, base.change("cells.days", "0, 7"))
+    with pytest.raises(UsageError, match="hardly anyone"):
+        nksim.compare(*both, n=3, settings=SHORT, sweep="weight=10..300")
+    made = nksim.compare(*both, n=3, settings=SHORT, sweep="age=3..75")
+    assert "The trials admit 0.7 to 21 years: beyond" in str(made)
 
 
 @pytest.mark.parametrize("text", ["age=3", "age=75..3", "height=3..5", "age=a..b", "weight=0..3"])

@@ -33,7 +33,7 @@ def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-choices = together(
+selection = together(
     click.option("--arm", metavar="NAME", help="The arm, where the protocol has several."),
     click.option("--level", type=int, metavar="N", help="The dose level, where the protocol escalates."),
     click.option(
@@ -43,6 +43,9 @@ choices = together(
         metavar="PATH=VALUE",
         help='Answer a fact, e.g. --set cells.dose="1e7 cells/kg". Repeatable.',
     ),
+)
+choices = together(
+    selection,
     click.option("--assume", is_flag=True, help="Accept the doses and days that the protocol file assumes."),
     click.option("--strict", is_flag=True, help="Exit with 1 when a check finds anything."),
 )
@@ -52,24 +55,6 @@ body = together(
     click.option("--age", metavar="AGE", help="Age, e.g. 6y or 18mo."),
     click.option("--sex", metavar="F|M", help="F or M."),
     click.option("--creatinine", metavar="UMOL/L", help="Serum creatinine, e.g. 40umol/L; gives the eGFR."),
-)
-running = together(
-    click.option("-n", type=click.IntRange(1, 10_000_000), default=200, show_default=True, help="Virtual patients."),
-    click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
-    click.option("--days", type=float, default=90, show_default=True, help="Last day of the run."),
-    click.option("--every", default="6h", show_default=True, metavar="STEP", help="Step between outputs."),
-    click.option("--engine", default="auto", show_default=True, help="auto, native, numpy or reference (slow)."),
-    click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
-    click.option("--model", default="model1", show_default=True, help="Parameter set."),
-)
-asking = together(
-    click.option(
-        "--goal", "goals", multiple=True, metavar="GOAL", help='How many patients reach it: "nk_chimerism_d14 >= 1 %".'
-    ),
-    click.option("--observed", metavar="FILE.csv", help="Lay observed values over the curves."),
-    click.option(
-        "--sensitivity", metavar="METRIC", help="Rank what is assumed or unknown by how much it moves METRIC (slow)."
-    ),
 )
 outputs = together(
     click.option(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
@@ -96,6 +95,9 @@ class _Patient:
 
     def run(self, times: Floats, rtol: float) -> tuple[Floats, Floats]:
         """States and concentrations (t, states + 3) at the times, and the two areas at the last of them."""
+        # Half a second that everyone else would wait for.
+        from scipy.integrate import solve_ivp
+
         y = np.array([0.0] * _DRUGS + [float(value) for value in self.rendering.initial(self.constants)])
         jumps = np.array(self.rendering.jumps(self.constants))
         table = np.tile(self._row(y), (times.size, 1))

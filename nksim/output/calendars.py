@@ -323,6 +323,8 @@ def _foot(calendar: Calendar) -> list[str]:
     questions += [f"{q.about}: {q.ask}" for q in choice.protocol.questions]
     if questions:
         parts.append("Open questions:\n" + "\n".join(f"  {q}" for q in questions))
+    if choice.protocol.reading == "provisional":
+        parts.append("The protocol file was read once (reading: provisional): hold every row against its sources.")
     parts.append(
         f"Clock times are placeholders: lines placed by day start at {calendar.schedule.anchor_clock:%H:%M} "
         "like the cells (--cells-at), unless the protocol says otherwise.\n"

@@ -16,7 +16,7 @@ from nksim.output.markup import shown, table_html
 from nksim.output.numbers import WIDTH, interval, number, signed_number
 from nksim.output.provenance import Provenance
 from nksim.output.simulations import cutoffs_read, reading, resting, spread, who
-from nksim.output.text import table
+from nksim.output.text import in_words, table
 from nksim.schedule_difference import schedule_differences
 from nksim.simulation import Simulation
 
@@ -31,8 +31,8 @@ def comparison_table(comparison: Comparison, provenance: Provenance, inquiry: In
         textwrap.fill(explained(sims[0].label), WIDTH),
         _against_first(comparison, names),
         textwrap.fill(NEEDED, WIDTH),
-        *([] if "f_ara_a_auc" not in comparison.metrics[0] else cutoffs_read(comparison.metrics, names)),
-        *inquiries.sections(sims, inquiry or Inquiry(), names),
+        *([] if "f_ara_a_auc" not in comparison.metrics[0] else map(str, cutoffs_read(comparison.metrics, names))),
+        *map(str, inquiries.answers(sims, inquiry or Inquiry(), names)),
         _logistics(sims, names),
         _schedules(sims, names),
         reading(sims),
@@ -133,10 +133,15 @@ def use_text(use: Use) -> str:
 def _schedules(simulations: Sequence[Simulation], names: Sequence[str]) -> str:
     lines = []
     for name, s in list(zip(names, simulations, strict=True))[1:]:
-        found = schedule_differences(simulations[0].choice, s.choice)
-        text = "; ".join(map(str, found)) or "the same schedule"
+        text = differing(simulations[0], s)
         lines.append(textwrap.fill(f"  {name}: {text}", WIDTH, subsequent_indent="     "))
     return f"Schedules, A → other ({simulations[0].label} first):\n" + "\n".join(lines)
+
+
+def differing(first: Simulation, other: Simulation) -> str:
+    """Where the second schedule departs from the first, in words."""
+    found = schedule_differences(first.choice, other.choice)
+    return "; ".join(in_words(str(x)) for x in found) or "the same schedule"
 
 
 COMPARED_COLUMNS = (

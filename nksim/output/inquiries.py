@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from nksim.attainment import attained
 from nksim.inquiry import Inquiry
 from nksim.metrics import Values, measure
+from nksim.output.answers import Answer
 from nksim.output.numbers import WIDTH, number
 from nksim.output.protocols import open_questions
-from nksim.output.text import table
 from nksim.pareto import front
 from nksim.protocol.model import Protocol
 from nksim.sensitivity import Sensitivity
@@ -21,7 +21,7 @@ from nksim.sweep import UNITS, Swept
 MOST_ROWS = 15
 
 
-def sections(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> list[str]:
+def answers(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> list[Answer]:
     """One table for each thing that was asked; `names` are the letters of the regimens."""
     found = []
     if inquiry.goals:
@@ -34,26 +34,18 @@ def sections(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequenc
     return found
 
 
-def _goals(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> str:
+def _goals(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> Answer:
     rows = []
     for goal in inquiry.goals:
         for name, s in zip(names, simulations, strict=True):
             a = attained(goal, measure(s, [goal.metric])[goal.metric])
             gone = f"{a.missing} without a value count as not reached" if a.missing else ""
-            rows.append(
-                [
-                    goal.text,
-                    name,
-                    f"{a.probability:.1%}",
-                    f"{a.low:.1%} to {a.high:.1%}",
-                    f"{a.reached} of {a.patients}",
-                    gone,
-                ]
-            )
-    return table(["goal", "", "reached by", "95 % interval", "patients", ""], rows, right=frozenset({2}))
+            interval = f"{a.low:.1%} to {a.high:.1%}"
+            rows.append((goal.text, name, f"{a.probability:.1%}", interval, f"{a.reached} of {a.patients}", gone))
+    return Answer(("goal", "", "reached by", "95 % interval", "patients", ""), tuple(rows), 2, words=3)
 
 
-def _front(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> str:
+def _front(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[str]) -> Answer:
     assert inquiry.aims is not None
     both = [a.metric for a in inquiry.aims]
     points = []
@@ -62,30 +54,28 @@ def _front(simulations: Sequence[Simulation], inquiry: Inquiry, names: Sequence[
         points.append((found[both[0]].median, found[both[1]].median))
     on = front(points, inquiry.aims)
     rows = [
-        [name, s.label, number(x), number(y), "beaten by none" if best else ""]
+        (name, s.label, number(x), number(y), "beaten by none" if best else "")
         for name, s, (x, y), best in zip(names, simulations, points, on, strict=True)
     ]
-    return table(["", "regimen", *(a.words for a in inquiry.aims), "Pareto front"], rows, right=frozenset({2, 3}))
+    return Answer(("", "regimen", *(a.words for a in inquiry.aims), "Pareto front"), tuple(rows), 2, words=1)
 
 
-def _sweeps(swept: Sequence[Swept]) -> str:
+def _sweeps(swept: Sequence[Swept]) -> Answer:
     over = swept[0].span
-    rows = [[f"{at:g}", *(_range(s.values[i]) for s in swept)] for i, at in enumerate(over.values)]
-    unit = swept[0].values[0].unit
-    head = f"{swept[0].metric}, {unit}: median (5 % to 95 %) over {over.measure}"
-    return f"{head}\n" + table(
-        [f"{over.measure}, {UNITS[over.measure]}", *(s.label for s in swept)], rows, right=frozenset({0})
-    )
+    rows = [(f"{at:.3g}", *(_range(s.values[i]) for s in swept)) for i, at in enumerate(over.values)]
+    columns = (f"{over.measure}, {UNITS[over.measure]}", *(s.label for s in swept))
+    head = f"{swept[0].metric}, {swept[0].values[0].unit}: median (5 % to 95 %) over {over.measure}"
+    return Answer(columns, tuple(rows), 0, words=len(swept), before=head, after=(f"{swept[0].note}.",))
 
 
 def _range(v: Values) -> str:
     return f"{number(v.median)} ({number(v.quantile(0.05))} to {number(v.quantile(0.95))})"
 
 
-def influences(s: Sensitivity) -> str:
+def influences(s: Sensitivity) -> Answer:
     """Inputs by how much they move a metric, the largest first, then the open facts that cannot."""
     rows = [
-        [
+        (
             i.input.name,
             "fact" if i.is_fact else "model",
             f"{max(i.total, 0):.1%}",
@@ -93,7 +83,7 @@ def influences(s: Sensitivity) -> str:
             f"{max(i.first, 0):.1%}",
             f"{number(i.metric_low)} to {number(i.metric_high)}",
             i.input.text,
-        ]
+        )
         for n, i in enumerate(s.influences)
         if n < MOST_ROWS or i.is_fact
     ]
@@ -104,12 +94,11 @@ def influences(s: Sensitivity) -> str:
         f"indices of {what} over what is assumed or unknown, {s.runs} runs, 90 % interval. They rank the unknowns "
         "within the ranges shown, and say nothing of what the model leaves out."
     )
-    head = ["open", "", "share, in all", "90 % interval", "alone", f"{s.metric} from … to", "tried"]
+    head = ("open", "", "share, in all", "90 % interval", "alone", f"{s.metric} from … to", "tried")
     left = len(s.influences) - len(rows)
     more = [f"{left} more assumed parameters move it less."] if left else []
-    idle = [f"Cannot move it: {', '.join(f'{path} ({why})' for path, why in s.idle)}."] if s.idle else []
-    parts = [textwrap.fill(text, WIDTH), table(head, rows, right=frozenset({2, 4}))]
-    return "\n".join([*parts, *(textwrap.fill(x, WIDTH) for x in (*more, *idle))])
+    idle = [f"Not ranked: {', '.join(f'{path} ({why})' for path, why in s.idle)}."] if s.idle else []
+    return Answer(head, tuple(rows), 2, words=2, before=text, after=(*more, *idle))
 
 
 def ranked_questions(s: Sensitivity, protocol: Protocol) -> str:

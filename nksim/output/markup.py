@@ -6,8 +6,8 @@ import html
 from collections.abc import Sequence
 
 
-def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int) -> str:
-    """A table whose columns from `numbers` on are right-aligned (class `n`).
+def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int, words: int = 0) -> str:
+    """A table whose columns from `numbers` on are right-aligned (class `n`), but for the last so many of `words`.
 
     >>> table_html(["a", "b"], [["x<", "1"]], numbers=1).count("&lt;")
     1
@@ -15,7 +15,7 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers:
 
     def cells(tag: str, row: Sequence[str]) -> str:
         kind = [
-            ' class="n" style="text-align:right"' if i >= numbers else ' style="text-align:left"'
+            ' class="n" style="text-align:right"' if numbers <= i < len(row) - words else ' style="text-align:left"'
             for i in range(len(row))
         ]
         return "".join(f"<{tag}{k}>{html.escape(c)}</{tag}>" for k, c in zip(kind, row, strict=True))

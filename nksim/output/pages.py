@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nksim import __version__
@@ -12,14 +12,22 @@ from nksim.comparison import Comparison
 from nksim.contributions import contributions
 from nksim.inquiry import Inquiry
 from nksim.logistics import logistics
-from nksim.metrics import Values
+from nksim.metrics import Values, measure
 from nksim.observed import Observed
 from nksim.output import charts, comparisons, inquiries
+from nksim.output.answers import Answer
 from nksim.output.charts.style import letters
 from nksim.output.protocols import in_full, open_questions
 from nksim.output.provenance import Provenance
-from nksim.output.simulations import METRIC_COLUMNS, cutoffs_read, metric_rows, reading, resting, who
-from nksim.schedule_difference import schedule_differences
+from nksim.output.simulations import (
+    METRIC_COLUMNS,
+    cutoffs_read,
+    infusions_read,
+    metric_rows,
+    reading,
+    resting,
+    who,
+)
 from nksim.simulation import Simulation
 
 
@@ -33,11 +41,17 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; columns from `numbers` on are right-aligned."""
+    """A table; columns from `numbers` on are right-aligned, but for the last so many of `words`."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numbers: int = 1
+    words: int = 0
+
+    @property
+    def right(self) -> frozenset[int]:
+        """The columns that are right-aligned."""
+        return frozenset(range(self.numbers, len(self.header) - self.words))
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,13 @@ class Figure:
 
 
 Block = Text | Table | Figure
+
+
+def notes_of(spec: dict[str, Any]) -> list[str]:
+    """The notes of a chart's specification, which loses its title: a page sets both itself."""
+    title = spec.pop("title", {})
+    notes = spec.pop("usermeta", {}).get("notes") or title.get("subtitle") or [""]
+    return [notes] if isinstance(notes, str) else list(notes)
 
 
 @dataclass(frozen=True)
@@ -114,16 +135,18 @@ def _words(r: Results) -> Iterator[Block]:
 def _schedules(r: Results) -> Iterator[Block]:
     first = r.simulations[0]
     for name, s in list(zip(letters(len(r.simulations)), r.simulations, strict=True))[1:]:
-        found = schedule_differences(first.choice, s.choice)
-        yield Text(f"A → {name}: {'; '.join(map(str, found)) or 'the same schedule'}.")
+        yield Text(f"A → {name}: {comparisons.differing(first, s)}.")
+
+
+# Drugs are drawn where some regimen gives them.
+_GIVEN = {"cy": "cy", "f_ara_a": "flu", "il2": "il2"}
 
 
 def _curves(r: Results) -> Iterator[Block]:
     for output, title in charts.TITLES.items():
-        shown = [s for s in r.simulations if output in s.output_names]
-        floor = charts.FLOORS[output]
-        if len(shown) == len(r.simulations) and any(s.bands(output, [0.95])[1].max() > floor for s in shown):
-            yield Figure(title, charts.curve(shown, output, r.provenance, r.observed))
+        given = output not in _GIVEN or any(_GIVEN[output] in s.events.target for s in r.simulations)
+        if given and all(output in s.output_names for s in r.simulations):
+            yield Figure(title, charts.curve(r.simulations, output, r.provenance, r.observed))
     for s in r.simulations:
         if len(s.infusions_d) > 1:
             yield Figure(f"What each infusion adds: {s.label}", charts.added(contributions(s), r.provenance))
@@ -132,7 +155,7 @@ def _curves(r: Results) -> Iterator[Block]:
 def _numbers(r: Results) -> Iterator[Block]:
     names = letters(len(r.simulations))
     if r.comparison is None:
-        yield Table(METRIC_COLUMNS, tuple(metric_rows(r.metrics[0])))
+        yield Table(METRIC_COLUMNS, tuple(metric_rows(r.metrics[0])), words=3)
     else:
         yield Table(
             comparisons.COMPARED_COLUMNS,
@@ -144,20 +167,43 @@ def _numbers(r: Results) -> Iterator[Block]:
         for sentence in comparisons.missing(r.metrics, names):
             yield Text(sentence)
         yield Figure("Ratios to the first regimen", charts.forest(r.comparison, r.provenance))
+    for s in r.simulations:
+        for answer in infusions_read(s):
+            yield from _answered(replace(answer, before=f"Each infusion of {s.label}, median patient:"))
     if "f_ara_a_auc" in r.metrics[0]:
-        for text in cutoffs_read(r.metrics, names):
-            yield Text(text, kept=True)
+        for answer in cutoffs_read(r.metrics, names):
+            yield from _answered(answer)
+        areas = [m["f_ara_a_auc"] for m in r.metrics]
+        labels = [s.label for s in r.simulations]
+        asked = r.inquiry.goals
+        yield Figure("F-ara-A area against published cut-offs", charts.attainment(areas, labels, r.provenance, asked))
+
+
+def _answered(a: Answer) -> Iterator[Block]:
+    if a.before:
+        yield Text(a.before)
+    yield Table(a.header, a.rows, a.numbers, a.words)
+    for text in a.after:
+        yield Text(text)
 
 
 def _further(r: Results) -> Iterator[Block]:
-    for text in inquiries.sections(r.simulations, r.inquiry, letters(len(r.simulations))):
-        yield Text(text, kept=True)
+    names = letters(len(r.simulations)) if r.comparison else [""]
+    for answer in inquiries.answers(r.simulations, r.inquiry, names):
+        yield from _answered(answer)
+    labels = [s.label for s in r.simulations]
+    for metric in dict.fromkeys(g.metric for g in r.inquiry.goals if g.metric != "f_ara_a_auc"):
+        found = [measure(s, [metric])[metric] for s in r.simulations]
+        if found[0].unit != "yes" and any(v.n for v in found):
+            yield Figure(
+                f"How many reach it: {metric}", charts.attainment(found, labels, r.provenance, r.inquiry.goals)
+            )
     if r.inquiry.aims:
         yield Figure("Pareto front", charts.pareto(r.simulations, r.inquiry.aims, r.provenance))
     if r.inquiry.swept:
         yield Figure(f"{r.inquiry.swept[0].metric} over body size", charts.swept_curve(r.inquiry.swept, r.provenance))
-    for found in r.inquiry.sensitivities:
-        yield Figure(f"What moves {found.metric} of {found.label}", charts.tornado(found, r.provenance))
+    for moved in r.inquiry.sensitivities:
+        yield Figure(f"What moves {moved.metric} of {moved.label}", charts.tornado(moved, r.provenance))
 
 
 def _hospital(r: Results) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nksim.errors import UsageError, shorten
 from nksim.output.text import in_words, table
-from nksim.protocol.choice import facts_of
+from nksim.protocol.choice import every_fact, facts_of, unanswered
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import Administration, Arm, Assessment, Cohorts, Escalation, Product, Protocol, Source
 from nksim.units import respelled
@@ -21,7 +21,7 @@ def listing(found: Sequence[Protocol]) -> str:
     """One line for each protocol: how much of it is unknown, assumed, read twice."""
     rows = []
     for p in found:
-        bases = [fact.chosen.basis for _, fact in _every_fact(p)]
+        bases = ["unknown" if unanswered(path, f) else f.chosen.basis for path, f in every_fact(p)]
         rows.append(
             [
                 p.id,
@@ -38,27 +38,16 @@ def listing(found: Sequence[Protocol]) -> str:
     )
 
 
-def _every_fact(protocol: Protocol) -> list[tuple[str, Fact[Any]]]:
-    """Facts of all arms by path; arms that say the same count once, others are told apart by their name."""
-    found: dict[str, Fact[Any]] = {}
-    for arm in protocol.arms:
-        for path, fact in facts_of(protocol, arm):
-            shared = all(fact == dict(facts_of(protocol, a)).get(path, fact) for a in protocol.arms)
-            found[path if shared or len(protocol.arms) == 1 else f"{path} ({arm})"] = fact
-    return list(found.items())
-
-
 def in_full(protocol: Protocol, arm_name: str | None) -> str:
     """Every line in words; assumed values are marked *, unknown ones ?."""
     _check_arm(protocol, arm_name)
-    low, high = protocol.population.age
-    ages = f"{low:g} to {high:g} years" if high < 120 else f"{low:g} years and older"
+    ages = f"{protocol.population.age}{_mark(protocol.population.ages)}"
     enrolment = f", {protocol.population.enrolment} patients" if protocol.population.enrolment else ""
     zero = protocol.numbering.zero
     day = "day 0" if zero.value else "day 1, without a day 0"
     parts = [
         f"{protocol.title}\n{protocol.registration} · {protocol.population.disease} · {ages}{enrolment}",
-        f"Day numbering: {protocol.numbering.anchor.text}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
+        f"Day numbering: {_anchor(protocol)}{_mark(protocol.numbering.anchor)} on {day}{_mark(zero)}.\n"
         f"Body size: {protocol.body.weight.chosen.value} weight{_mark(protocol.body.weight)}, "
         f"BSA by {protocol.body.bsa.text}{_mark(protocol.body.bsa)}, "
         f"BSA cap {protocol.body.bsa_cap.text}{_mark(protocol.body.bsa_cap)}.",
@@ -71,13 +60,26 @@ def in_full(protocol: Protocol, arm_name: str | None) -> str:
     if protocol.washout:
         parts.append("Before the first cells, without:\n" + "\n".join(f"  {_washout(w)}" for w in protocol.washout))
     if protocol.escalation:
-        parts.append("\n".join(_escalation(protocol.escalation)))
+        parts.append("\n".join(_folded(line) for line in _escalation(protocol.escalation)))
     if protocol.cohorts:
         parts.append(_cohorts(protocol.cohorts))
     if protocol.questions:
-        parts.append("Open:\n" + "\n".join(f"  {q.about}: {q.ask}" for q in protocol.questions))
+        parts.append("Open:\n" + "\n".join(_folded(f"  {q.about}: {q.ask}") for q in protocol.questions))
     parts.append("* assumed by the protocol file, not registered · ? unknown, to be set · see `nksim protocols gaps`")
     return in_words("\n\n".join(parts))
+
+
+def _anchor(protocol: Protocol) -> str:
+    """What the days count from: a dose of a line, or in its own words an assessment that stands for an event."""
+    anchor = protocol.numbering.anchor
+    events = {item.id: item.what for arm in protocol.arms.values() for item in arm.assess}
+    line = anchor.value.line if anchor.value else ""
+    return f"{events[line]} ({line})" if line in events else anchor.text
+
+
+def _folded(text: str) -> str:
+    """A long line that goes on with a deeper indent."""
+    return textwrap.fill(text, _WIDTH, subsequent_indent="    ", drop_whitespace=True, break_on_hyphens=False)
 
 
 def _arm(protocol: Protocol, name: str, arm: Arm) -> Iterator[str]:
@@ -112,7 +114,8 @@ def _escalation(plan: Escalation) -> Iterator[str]:
 def _line(protocol: Protocol, line: Administration) -> str:
     product = protocol.products.get(line.product)
     name = product.title if product and product.title else line.product
-    parts = [f"{line.id}: {name}, {_value(line.dose)}", f"{_value(line.route)}"]
+    choose = " (to be chosen)?" if unanswered(f"{line.id}.dose", line.dose) and line.dose.value else ""
+    parts = [f"{line.id}: {name}, {_value(line.dose)}{choose}", f"{_value(line.route)}"]
     if line.over is not None:
         parts.append(f"over {_value(line.over)}")
     parts.append(_value(line.timing))
@@ -203,31 +206,6 @@ def _mark(fact: Fact[Any]) -> str:
     return {"assumed": "*", "unknown": "?"}.get(fact.chosen.basis, "")
 
 
-def questions(protocol: Protocol) -> str:
-    """Unknown facts, then assumed ones, then what no value in the file could show, numbered."""
-    unknown = [f"{path}: {f.ask}" for path, f in _every_fact(protocol) if f.chosen.basis == "unknown"]
-    assumed = [
-        f"{path}: is it {f.chosen.text}? nksim assumes so: {f.chosen.why}."
-        for path, f in _every_fact(protocol)
-        if f.chosen.basis == "assumed"
-    ]
-    other = [f"{q.about}: {q.ask}" + (f" ({q.why})" if q.why else "") for q in protocol.questions]
-    parts = [f"Open questions on {protocol.registration}, {protocol.title}"]
-    number = 0
-    for title, items in (
-        ("Unknown: must be answered before a calendar can be made, where it is a dose or a day", unknown),
-        ("Assumed by the protocol file", assumed),
-        ("Also open", other),
-    ):
-        if items:
-            lines = []
-            for item in items:
-                number += 1
-                lines.append(textwrap.fill(f"{number:>2}. {item}", _WIDTH, subsequent_indent="    "))
-            parts.append(f"{title}:\n" + "\n".join(lines))
-    return "\n\n".join(parts)
-
-
 def open_questions(protocol: Protocol) -> list[tuple[str, str]]:
     """Each unknown or assumed fact by its path, as a question."""
     found = []
@@ -242,7 +220,7 @@ def open_questions(protocol: Protocol) -> list[tuple[str, str]]:
 
 def readings(protocol: Protocol) -> list[str]:
     """Values whose spelling was changed in reading them, with what they were read as."""
-    found = [(path, f) for path, f in _every_fact(protocol) if f.basis != "unknown" and path.endswith(".dose")]
+    found = [(path, f) for path, f in every_fact(protocol) if f.basis != "unknown" and path.endswith(".dose")]
     return [f"{path}: read {f.text!r} as {f.value}" for path, f in found if respelled(f.text)]
 
 

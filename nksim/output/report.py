@@ -10,10 +10,12 @@ from typing import Any
 
 from nksim.output.charts import library
 from nksim.output.markup import table_html
-from nksim.output.pages import Block, Figure, Page, Table, Text
+from nksim.output.pages import Block, Figure, Page, Table, Text, notes_of
 
 # Nothing may be loaded from anywhere; the chart library compiles its expressions, which needs `unsafe-eval`.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
+# Tables of more columns are printed on a page that lies across.
+_MOST_UPRIGHT = 9
 
 
 def as_html(page: Page) -> str:
@@ -45,20 +47,23 @@ def _block(block: Block) -> str:
         text = html.escape(block.text)
         return f"<pre>{text}</pre>" if block.kept else f"<p>{text}</p>"
     if isinstance(block, Table):
-        return f'<div class="scroll">{table_html(block.header, block.rows, numbers=block.numbers)}</div>'
+        made = table_html(block.header, block.rows, numbers=block.numbers, words=block.words)
+        return f'<div class="scroll{" wide" if len(block.header) > _MOST_UPRIGHT else ""}">{made}</div>'
     return _figure(block)
 
 
 def _figure(figure: Figure) -> str:
     """The chart without its title: the page wraps title and notes better than a chart can."""
-    spec: dict[str, Any] = figure.chart.to_dict()
-    title = spec.pop("title", {})
-    first, *rest = [html.escape(line) for line in title.get("subtitle", [])] or [""]
+    # Charts are checked against the schema when they are made; to do it again for the whole costs half a second.
+    spec: dict[str, Any] = figure.chart.to_dict(validate=False)
+    first, *rest = map(html.escape, notes_of(spec))
     more = f"<details><summary>what it rests on</summary>{'<br>'.join(rest)}</details>" if rest else ""
     # `</` would end the script element in the middle of the data.
     data = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    kind = ' class="curve"' if "vconcat" in spec else ""
     return (
-        f'<figure><figcaption>{html.escape(figure.title)}</figcaption><div class="why">{first}{more}</div>'
+        f"<figure{kind}><figcaption>{html.escape(figure.title)}</figcaption>"
+        f'<div class="why">{first}{more}</div>'
         f'<div class="chart" role="img" aria-label="{html.escape(figure.title)}"></div>'
         f'<script type="application/json">{data}</script></figure>'
     )

@@ -1,34 +1,43 @@
-"""The same report on A4 pages, as PDF: text set line by line, charts as vector drawings."""
+"""The same report on A4 pages, as PDF: text set line by line, charts as vector drawings; wide tables lie across."""
 
 from __future__ import annotations
 
 import io
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
 from nksim.errors import UsageError
 from nksim.output.charts.style import renumbered
-from nksim.output.pages import Block, Figure, Page, Table
-from nksim.output.text import table as aligned
+from nksim.output.pages import Block, Figure, Page, Table, notes_of
+from nksim.output.typesetting import MONO_ASPECT, SANS, Row, grid, text_svg, wrapped
 
-# A4 in points, with a margin; a character of Liberation Mono is 0.6 of its size wide.
-_PAGE_W, _PAGE_H, _MARGIN = 595.0, 842.0, 42.0
-_WIDE, _FOOT = _PAGE_W - 2 * _MARGIN, 24.0
-_MONO_ASPECT, _SMALLEST, _TEXT_SIZE = 0.6, 4.2, 10.0
-_TEXT_COLUMNS = 98
+# A4 in points, with a margin on every side and a line at the foot.
+_SHORT, _LONG, _MARGIN, _FOOT = 595.0, 842.0, 42.0, 24.0
+_TEXT, _SMALL, _CELL, _KEPT = 10.0, 7.5, 8.0, 7.7
+_LEAD = 1.35
+# Points for a pixel: the letters of charts are 11 pixels high.
+_CHART_SCALE, _NARROWER, _LOWER = 0.72, 0.88, 0.64
+# The drawing library has no glyph for it.
+_SPELLED = str.maketrans({"㎡": "m²"})
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Something with a height: a line of text or a drawing, as SVG at the origin; a heading keeps the next piece."""
+    """Something with a height: a line of text, a row or a drawing, as SVG at the origin.
+
+    `keep` holds it on the page of the next piece; `wide` puts it on a page that lies across; `head` is repeated above
+    it where it is the first on a page.
+    """
 
     svg: str
     height: float
-    heading: bool = False
+    keep: bool = False
+    wide: bool = False
+    head: Row | None = None
 
 
 def as_pdf(page: Page) -> bytes:
@@ -59,90 +68,137 @@ def as_pdf(page: Page) -> bytes:
     return out.getvalue()
 
 
+def _room(*, wide: bool) -> tuple[float, float]:
+    """Width and height of a page between its margins."""
+    across, down = (_LONG, _SHORT) if wide else (_SHORT, _LONG)
+    return across - 2 * _MARGIN, down - 2 * _MARGIN - _FOOT
+
+
 def _pieces(page: Page) -> Iterator[_Piece]:
-    for line in textwrap.wrap(page.title, 52):
-        yield _line(line, 17, bold=True, heading=True)
+    told: set[str] = set()
+    yield from _lines(page.title, 17, bold=True, keep=True)
     for heading, blocks in page.sections:
-        yield _Piece("", 14)
-        yield _line(heading, 13, bold=True, heading=True)
+        yield _Piece("", 14, keep=True)
+        yield from _lines(heading, 13, bold=True, keep=True)
         for block in blocks:
-            yield from _block(block)
+            yield from _block(block, told)
             yield _Piece("", 7)
 
 
-def _block(block: Block) -> Iterator[_Piece]:
+def _block(block: Block, told: set[str]) -> Iterator[_Piece]:
+    """The pieces of a block; `told` are the notes of charts that need not be told again."""
     if isinstance(block, Figure):
-        yield _drawing(block)
-        return
-    if isinstance(block, Table):
-        shown = [
-            [textwrap.shorten(c, 120, placeholder=" …") if len(block.header) > 5 else c for c in row]
-            for row in block.rows
-        ]
-        right = frozenset(range(block.numbers, len(block.header)))
-        yield from _kept(aligned(block.header, shown, right=right).split("\n"))
-        return
-    if block.kept:
-        yield from _kept(block.text.split("\n"))
-        return
-    for line in textwrap.wrap(block.text, _TEXT_COLUMNS):
-        yield _line(line, _TEXT_SIZE)
+        yield from _drawing(block, told)
+    elif isinstance(block, Table):
+        yield from _table(block)
+    elif block.kept:
+        yield from _kept(block.text.translate(_SPELLED).split("\n"))
+    else:
+        yield from _lines(block.text, _TEXT)
 
 
-def _kept(lines: list[str]) -> Iterator[_Piece]:
-    """Lines as they stand, as small as the widest needs; what would become too small goes on in a second line."""
-    widest = max(len(line) for line in lines)
-    size = min(8.0, max(_SMALLEST, _WIDE / (_MONO_ASPECT * widest)))
-    most = int(_WIDE / (_MONO_ASPECT * size))
+def _lines(text: str, size: float, *, bold: bool = False, keep: bool = False) -> Iterator[_Piece]:
+    """A paragraph from margin to margin of an upright page."""
+    for line in wrapped(" ".join(text.translate(_SPELLED).split()), _room(wide=False)[0], size, bold=bold):
+        yield _Piece(text_svg(line, 0, size, size, bold=bold), size * _LEAD, keep)
+
+
+def _table(table: Table) -> Iterator[_Piece]:
+    """Rows under a header that is repeated on every page; a row that begins with nothing stays with the one above."""
+    rows = [[cell.translate(_SPELLED) for cell in row] for row in table.rows]
+    across = _room(wide=False)[0]
+    made = grid(table.header, rows, table.right, _CELL, across)
+    wide = made.total > across
+    if wide:
+        across = _room(wide=True)[0]
+        made = grid(table.header, rows, table.right, _CELL, across)
+        if made.total > across:
+            made = grid(table.header, rows, table.right, _CELL * across / made.total, across)
+    head = made.row(table.header, bold=True)
+    yield _Piece(head.svg, head.height, keep=True, wide=wide)
+    for i, row in enumerate(rows):
+        drawn = made.row(row)
+        together = i + 1 < len(rows) and not rows[i + 1][0]
+        yield _Piece(drawn.svg, drawn.height, together, wide, head)
+
+
+def _kept(lines: Sequence[str]) -> Iterator[_Piece]:
+    """Lines as they stand; the longest go on in a second line."""
+    most = int(_room(wide=False)[0] / (MONO_ASPECT * _KEPT))
     for line in lines:
         for part in textwrap.wrap(line, most, subsequent_indent="      ", drop_whitespace=False) or [""]:
-            yield _line(part, size, mono=True)
+            yield _Piece(text_svg(part, 0, _KEPT, _KEPT, mono=True), _KEPT * _LEAD)
 
 
-def _line(text: str, size: float, *, bold: bool = False, mono: bool = False, heading: bool = False) -> _Piece:
-    family = "Liberation Mono, monospace" if mono else "Liberation Sans, sans-serif"
-    weight = ' font-weight="bold"' if bold else ""
-    # Spaces that align columns must not be folded together.
-    svg = (
-        f'<text xml:space="preserve" x="0" y="{size:.2f}" font-family="{family}" font-size="{size:.2f}"{weight}>'
-        f"{escape(text)}</text>"
-    )
-    return _Piece(svg, size * 1.35, heading)
-
-
-def _drawing(figure: Figure) -> _Piece:
+def _drawing(figure: Figure, told: set[str]) -> Iterator[_Piece]:
+    """Title, what is seen, the drawing, and below it the notes that no chart above has told."""
     import vl_convert
 
-    svg = renumbered(str(vl_convert.vegalite_to_svg(figure.chart.to_dict())))
+    spec = _smaller(figure.chart.to_dict(validate=False))
+    first, *rest = notes_of(spec)
+    yield from _lines(figure.title, 11, bold=True, keep=True)
+    yield from _lines(first, _SMALL, keep=True)
+    svg = renumbered(str(vl_convert.vegalite_to_svg(spec)))
     width, height = (float(x) for x in re.findall(r'<svg[^>]*? width="([\d.]+)"[^>]*? height="([\d.]+)"', svg)[0])
-    scale = min(_WIDE / width, (_PAGE_H - 2 * _MARGIN - _FOOT - 60) / height)
-    return _Piece(f'<g transform="scale({scale:.5f})">{svg[svg.index("<svg") :]}</g>', height * scale)
+    across, down = _room(wide=False)
+    scale = min(_CHART_SCALE, across / width, (down - 70) / height)
+    notes = [note for note in rest if note not in told]
+    told.update(notes)
+    scaled = f'<g transform="scale({scale:.5f})">{svg[svg.index("<svg") :]}</g>'
+    yield _Piece(scaled, height * scale, keep=bool(notes))
+    for note in notes:
+        yield from _lines(note, _SMALL)
 
 
-def _sheets(pieces: list[_Piece]) -> Iterator[list[tuple[float, _Piece]]]:
-    """Pieces on pages from the top down; a heading is never the last thing on a page."""
-    room = _PAGE_H - 2 * _MARGIN - _FOOT
+def _smaller(node: Any) -> Any:
+    """A specification with smaller plots and letters as they were: two curves with their strips fill a page."""
+    if isinstance(node, list):
+        return [_smaller(x) for x in node]
+    if not isinstance(node, dict):
+        return node
+    rows = node.get("encoding", {})
+    # Rows with a name each have no height to spare.
+    named = rows.get("y", {}).get("type") == "nominal" and "yOffset" not in rows
+    parts = {"width": _NARROWER, "height": 1.0 if named else _LOWER}
+    made = {k: v if k in ("data", "datasets") else _smaller(v) for k, v in node.items()}
+    return made | {k: node[k] * part for k, part in parts.items() if isinstance(node.get(k), int | float)}
+
+
+def _sheets(pieces: list[_Piece]) -> Iterator[tuple[bool, list[tuple[float, _Piece]]]]:
+    """Pages, upright or across, with their pieces from the top down."""
     sheet: list[tuple[float, _Piece]] = []
-    y = 0.0
+    y, across = 0.0, False
     for i, piece in enumerate(pieces):
-        follows = pieces[i + 1].height if piece.heading and i + 1 < len(pieces) else 0.0
-        if sheet and y + piece.height + follows > room:
-            yield sheet
+        # A gap has no side of its own; what is kept with the next goes where the next goes.
+        wide = next((p.wide for p in pieces[i:] if not p.keep and p.svg), across)
+        needed, j = piece.height, i
+        while pieces[j].keep and j + 1 < len(pieces):
+            j += 1
+            needed += pieces[j].height
+        if sheet and (y + min(needed, _room(wide=wide)[1]) > _room(wide=wide)[1] or (wide != across and piece.svg)):
+            yield across, sheet
             sheet, y = [], 0.0
+        if not sheet:
+            across = wide
+            if piece.head is not None:
+                sheet.append((0.0, _Piece(piece.head.svg, piece.head.height)))
+                y = piece.head.height
         if sheet or piece.svg:
             sheet.append((y, piece))
             y += piece.height
     if sheet:
-        yield sheet
+        yield across, sheet
 
 
-def _svg(sheet: list[tuple[float, _Piece]], foot: str) -> str:
-    placed = [f'<g transform="translate({_MARGIN} {_MARGIN + y:.2f})">{p.svg}</g>' for y, p in sheet]
-    size = min(6.5, _WIDE / (0.5 * len(foot)))
-    look = f'font-family="Liberation Sans" font-size="{size:.2f}"'
-    bottom = f'<text x="{_MARGIN}" y="{_PAGE_H - 26}" {look}>{escape(foot)}</text>'
+def _svg(sheet: tuple[bool, list[tuple[float, _Piece]]], foot: str) -> str:
+    wide, pieces = sheet
+    page_w, page_h = (_LONG, _SHORT) if wide else (_SHORT, _LONG)
+    placed = [f'<g transform="translate({_MARGIN} {_MARGIN + y:.2f})">{p.svg}</g>' for y, p in pieces]
+    size = min(6.5, _room(wide=wide)[0] / (0.5 * len(foot)))
+    look = f'font-family="{SANS}" font-size="{size:.2f}"'
+    bottom = f'<text x="{_MARGIN}" y="{page_h - 26}" {look}>{escape(foot)}</text>'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{_PAGE_W}" '
-        f'height="{_PAGE_H}" viewBox="0 0 {_PAGE_W} {_PAGE_H}"><rect width="100%" height="100%" fill="white"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{page_w}" '
+        f'height="{page_h}" viewBox="0 0 {page_w} {page_h}"><rect width="100%" height="100%" fill="white"/>'
         f"{''.join(placed)}{bottom}</svg>"
     )

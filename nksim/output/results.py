@@ -148,7 +148,7 @@ def _attained(s: Simulation, goal: Goal) -> dict[str, Any]:
 
 def _swept(x: Swept) -> dict[str, Any]:
     points = [{"at": at, **_values(v)} for at, v in zip(x.span.values, x.values, strict=True)]
-    return {"regimen": x.label, "metric": x.metric, "over": x.span.measure, "points": points}
+    return {"regimen": x.label, "metric": x.metric, "over": x.span.measure, "note": x.note, "points": points}
 
 
 def _sensitivity(x: Sensitivity) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nksim.infusions import per_infusion
 from nksim.inquiry import Inquiry
 from nksim.metrics import Values
 from nksim.output import inquiries
+from nksim.output.answers import Answer
 from nksim.output.markup import shown, table_html
 from nksim.output.numbers import WIDTH, number
 from nksim.output.provenance import Provenance
@@ -76,8 +77,16 @@ def metrics_table(
     s = simulation
     head = f"{s.choice.protocol.title} ({s.choice.protocol.registration})\n{who(s)}"
     body = table(METRIC_COLUMNS, metric_rows(metrics), right=frozenset({1, 2, 3, 5}))
-    more = inquiries.sections([s], inquiry or Inquiry(), [""])
-    parts = [head, body, *cutoffs_read([metrics], [""]), *_infusions(s), *more, reading([s]), resting([s])]
+    more = map(str, inquiries.answers([s], inquiry or Inquiry(), [""]))
+    parts = [
+        head,
+        body,
+        *map(str, cutoffs_read([metrics], [""])),
+        *map(str, infusions_read(s)),
+        *more,
+        reading([s]),
+        resting([s]),
+    ]
     return "\n\n".join([*parts, provenance.line()]) + "\n"
 
 
@@ -98,24 +107,24 @@ def metrics_html(simulation: Simulation, metrics: dict[str, Values], provenance:
     return shown(who(simulation), body, f"{reading([simulation])} {provenance.line()}")
 
 
-def cutoffs_read(metrics: Sequence[dict[str, Values]], names: Sequence[str]) -> list[str]:
+def cutoffs_read(metrics: Sequence[dict[str, Values]], names: Sequence[str]) -> list[Answer]:
     """For each metric with published cut-offs, the fraction of patients on the far side of each."""
     rows = []
     for cut in (c for metric in metrics[0] for c in cutoffs(metric)):
         wanted = goal(f"{cut.metric} {cut.sign} {cut.value:g}")
         shares = [f"{attained(wanted, found[cut.metric]).probability:.1%}" for found in metrics]
-        rows.append([f"{cut.metric} {cut.sign} {cut.value:g} {cut.unit}", *shares, f"{cut.source}, {cut.population}"])
-    header = ["published cut-off reached by", *(names if len(names) > 1 else ["patients"]), "source"]
-    return [table(header, rows, right=frozenset(range(1, len(names) + 1)))] if rows else []
+        rows.append((f"{cut.metric} {cut.sign} {cut.value:g} {cut.unit}", *shares, f"{cut.source}, {cut.population}"))
+    header = ("published cut-off reached by", *(names if len(names) > 1 else ["patients"]), "source")
+    return [Answer(header, tuple(rows), 1, words=1)] if rows else []
 
 
-def _infusions(s: Simulation) -> list[str]:
+def infusions_read(s: Simulation) -> list[Answer]:
     """Each infusion's own numbers, where there are several."""
     found = per_infusion(s)
     if len(found) < 2:
         return []
-    rows = [[str(x.number), f"{x.day:g} to {x.until:g}", *(_middle(x.metrics[k]) for k in x.metrics)] for x in found]
-    header = [
+    rows = [(str(x.number), f"{x.day:g} to {x.until:g}", *(_middle(x.metrics[k]) for k in x.metrics)) for x in found]
+    header = (
         "infusion",
         "days",
         "peak, cells/µL",
@@ -123,8 +132,8 @@ def _infusions(s: Simulation) -> list[str]:
         "Tmax, d after",
         "AUC, cells·d/µL",
         "trough, cells/µL",
-    ]
-    return [table(header, rows, right=frozenset({2, 3, 4, 5, 6}))]
+    )
+    return [Answer(header, tuple(rows), 2)]
 
 
 def _middle(values: Values) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -77,10 +77,11 @@ class Choice:
                     help=f'answer with --set {path}="<number> {levels.text}", or set escalation.levels',
                 )
             elif isinstance(value, DoseChoice):
+                unit = value.low.unit + (f"/{value.low.per}" if value.low.per else "")
                 yield Fault(
                     "NK501",
                     f"{path} is a choice within {fact.text}: which dose is given?",
-                    help=f'answer with --set {path}="<number> {value.low.unit}"',
+                    help=f'answer with --set {path}="<number> {unit}"',
                 )
             elif chosen.basis == "unknown":
                 yield Fault(
@@ -115,6 +116,7 @@ def facts_of(protocol: Protocol, arm_name: str) -> Iterator[tuple[str, Fact[Any]
     """Facts of one arm and of the protocol around it, by user path: `cells.dose`, `dlt.from`, `body.bsa`."""
     arm = protocol.arms[arm_name]
     for head, record in (
+        ("population", protocol.population),
         ("numbering", protocol.numbering),
         ("body", protocol.body),
         *((line.id, line) for line in arm.lines),
@@ -128,6 +130,23 @@ def facts_of(protocol: Protocol, arm_name: str) -> Iterator[tuple[str, Fact[Any]
             value = getattr(record, name)
             if isinstance(value, Fact):
                 yield f"{head}.{field.alias or name}", value
+
+
+def every_fact(protocol: Protocol) -> list[tuple[str, Fact[Any]]]:
+    """Facts of all arms by path; arms that say the same count once, others are told apart by their name."""
+    found: dict[str, Fact[Any]] = {}
+    for arm in protocol.arms:
+        for path, fact in facts_of(protocol, arm):
+            shared = all(fact == dict(facts_of(protocol, a)).get(path, fact) for a in protocol.arms)
+            found[path if shared or len(protocol.arms) == 1 else f"{path} ({arm})"] = fact
+    return list(found.items())
+
+
+def unanswered(path: str, fact: Fact[Any]) -> bool:
+    """Whether a fact has no value to go on: it is unknown, or a dose within a range that nobody has chosen."""
+    chosen = fact.chosen
+    dose = path.split(" (", 1)[0].endswith(".dose")
+    return chosen.basis == "unknown" or (dose and isinstance(chosen.value, DoseChoice))
 
 
 def supplies(protocol: Protocol, arm: Arm) -> Iterator[tuple[str, Record]]:
@@ -153,19 +172,50 @@ def choose(
     >>> choose(load("jk500"), settings=(("cells.dose", "1e7 cells/kg"),)).arm.lines[2].dose.text
     '1e7 cells/kg'
     """
+    open_level = choose_arm(protocol, arm=arm, settings=settings)
+    leveled = _at_level(open_level.protocol, open_level.arm_name, level)
+    return replace(open_level, protocol=leveled, level=level)
+
+
+def choose_arm(protocol: Protocol, *, arm: str | None = None, settings: tuple[tuple[str, str], ...] = ()) -> Choice:
+    """As `choose`, with the dose level left open: a line that is dosed by level stays so."""
     names = list(protocol.arms)
-    if arm is None and len(names) > 1:
+    if named_arm(protocol, arm) is None and len(names) > 1:
         raise UsageError("NK504", f"{protocol.id} has several arms", help=f"choose one with --arm: {', '.join(names)}")
-    if arm is not None and arm not in names:
-        raise UsageError("NK504", f"{protocol.id} has no arm {shorten(arm)}", help=f"one of {', '.join(names)}")
     for path, text in settings:
         protocol = change(protocol, path, text)
     # Several answers may need one another, so that only their sum must be consistent.
     where = Place("--set " + " --set ".join(f"{path}={text}" for path, text in settings))
     if settings and (faults := [misread.at(where) for _, _, misread in inconsistencies(protocol)]):
         raise InvalidInput(faults)
-    name = arm or names[0]
-    return Choice(_at_level(protocol, name, level), name, level, settings)
+    return Choice(protocol, arm or names[0], None, settings)
+
+
+def by_level(protocol: Protocol) -> bool:
+    """Whether any line is given at the dose of an escalation's level.
+
+    >>> from nksim.protocol.catalog import load
+    >>> by_level(load("cb-nk-mm")), by_level(load("ft596"))
+    (True, False)
+    """
+    return any(isinstance(x.dose.chosen.value, DoseByLevel) for arm in protocol.arms.values() for x in arm.lines)
+
+
+def answered_protocol(
+    protocol: Protocol, *, arm: str | None = None, settings: Sequence[tuple[str, str]] = ()
+) -> Protocol:
+    """The protocol with some facts answered and, where one is named, one arm alone; raises as `choose` does."""
+    name = named_arm(protocol, arm)
+    for path, text in settings:
+        protocol = change(protocol, path, text)
+    return protocol.model_copy(update={"arms": {name: protocol.arms[name]}}) if name else protocol
+
+
+def named_arm(protocol: Protocol, arm: str | None) -> str | None:
+    """The name as given; raises `UsageError` NK504 where the protocol has no such arm."""
+    if arm is not None and arm not in protocol.arms:
+        raise UsageError("NK504", f"{protocol.id} has no arm {shorten(arm)}", help=f"one of {', '.join(protocol.arms)}")
+    return arm
 
 
 def change(protocol: Protocol, path: str, text: str) -> Protocol:
@@ -177,7 +227,10 @@ def change(protocol: Protocol, path: str, text: str) -> Protocol:
     """
     head, _, field = path.partition(".")
     field = "days" if field == "day" else field
-    if head in ("body", "numbering", "escalation", "cohorts") and getattr(protocol, head, None) is not None:
+    if (
+        head in ("population", "body", "numbering", "escalation", "cohorts")
+        and getattr(protocol, head, None) is not None
+    ):
         return protocol.model_copy(update={head: _with(getattr(protocol, head), field, path, text)})
     if head in protocol.products and field == "release":
         changed = _with(protocol.products[head], field, path, text)

@@ -13,7 +13,10 @@ from nksim.units import Quantity
 
 @dataclass(frozen=True)
 class Drug:
-    """A drug with the ranges of dose that make sense; `refuse_from` stops, the others are findings."""
+    """A drug with the ranges of dose that make sense; `refuse_from` stops, the others are findings.
+
+    `dosed_in` are the units and `routes` the routes of drugs for which no range is proposed; empty where none is known.
+    """
 
     name: str
     also_called: tuple[str, ...]
@@ -21,21 +24,23 @@ class Drug:
     refuse_from: Quantity | None
     most_per_dose: Quantity | None
     source: str
+    dosed_in: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 @cache
 def drugs() -> dict[str, Drug]:
     """Every known drug by its proper name.
 
-    >>> sorted(drugs())
-    ['aldesleukin', 'cyclophosphamide', 'fludarabine phosphate']
+    >>> sorted(drugs())[:4]
+    ['aldesleukin', 'antithymocyte globulin (rabbit)', 'bendamustine', 'clofarabine']
     """
     tree = read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
     return {
-        name: Drug(name, tuple(d["also_called"]), tuple(dose_range(r) for r in d["ranges"]),
+        name: Drug(name, tuple(d["also_called"]), tuple(dose_range(r) for r in d.get("ranges", ())),
                    one_dose(d["refuse_from"]) if "refuse_from" in d else None,
                    one_dose(d["most_per_dose"]) if "most_per_dose" in d else None,
-                   tree["sources"][d["source"]]["title"])
+                   tree["sources"][d["source"]]["title"], tuple(d.get("dosed_in", ())), tuple(d.get("routes", ())))
         for name, d in tree["drugs"].items()
     }  # fmt: skip
 

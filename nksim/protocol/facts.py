@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -116,12 +117,22 @@ def _parsed(parse: Callable[[Any], T], raw: Any, key: str | None) -> T:
 
 
 def _spelled(raw: Any) -> str:
-    """A value as a person would type it again, maps and lists in flow style."""
+    """A value as a person would type it again, maps and lists in flow style.
+
+    >>> _spelled({"count": "8", "pattern": "0, 3", "every": "7 d"}), _spelled("0, 3")
+    ('{count: 8, pattern: "0, 3", every: 7 d}', '0, 3')
+    """
     if isinstance(raw, dict):
-        return "{" + ", ".join(f"{k}: {_spelled(v)}" for k, v in raw.items()) + "}"
+        return "{" + ", ".join(f"{k}: {_inside(v)}" for k, v in raw.items()) + "}"
     if isinstance(raw, list):
-        return "[" + ", ".join(_spelled(v) for v in raw) + "]"
+        return "[" + ", ".join(_inside(v) for v in raw) + "]"
     return str(raw)
+
+
+def _inside(raw: Any) -> str:
+    """A value inside a map or list, in quotes where YAML would take it for something else."""
+    text = _spelled(raw)
+    return f'"{text}"' if isinstance(raw, str) and re.search(r"[][{},:#]|^[>&*!|%@`?]", text) else text
 
 
 def weakest(*facts: Fact[Any] | None) -> Basis:

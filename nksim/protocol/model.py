@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
@@ -59,13 +59,31 @@ def _cap(raw: Any) -> Quantity | None:
     return cap
 
 
-def _age_range(raw: Any) -> tuple[float, float]:
+class Ages(NamedTuple):
+    """Youngest and oldest age in years; 120 stands for no upper limit.
+
+    >>> str(Ages(0.7, 21)), str(Ages(18, 120))
+    ('0.7 to 21 years', '18 years and older')
+    """
+
+    youngest: float
+    oldest: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.youngest:g} years and older"
+            if self.oldest >= 120
+            else f"{self.youngest:g} to {self.oldest:g} years"
+        )
+
+
+def _age_range(raw: Any) -> Ages:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:\.\.|-) ?(\d+(?:\.\d+)?) ?y", normalise(_text(raw)))
     if match and float(match[1]) < float(match[2]) <= 120:
-        return float(match[1]), float(match[2])
+        return Ages(float(match[1]), float(match[2]))
     match = re.fullmatch(r">= ?(\d+(?:\.\d+)?) ?y", normalise(_text(raw)))
     if match and float(match[1]) < 120:
-        return float(match[1]), 120.0
+        return Ages(float(match[1]), 120.0)
     raise Misread("NK214", f"{shorten(raw)} is not an age range", help="write 0-18 y, or >= 18 y")
 
 
@@ -123,6 +141,11 @@ def _whole_days(raw: Any) -> Duration:
     return found
 
 
+def _whole(raw: Any) -> int:
+    """A count; one that was read before stays as it is."""
+    return raw if isinstance(raw, int) else times.count(raw)
+
+
 def _year(raw: Any) -> int:
     if not re.fullmatch(r"(19|20)[0-9][0-9]", _text(raw)):
         raise Misread("NK206", f"{shorten(raw)} is not a year", help="write YYYY")
@@ -131,7 +154,7 @@ def _year(raw: Any) -> int:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Whole = Annotated[int, PlainValidator(times.count)]
+Whole = Annotated[int, PlainValidator(_whole)]
 TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
 RouteFact = Annotated[
     Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))
@@ -164,6 +187,7 @@ RenalFact = Annotated[Fact[RenalRule], PlainValidator(fact_of(renal_rule))]
 VialsFact = Annotated[Fact[Vials], PlainValidator(fact_of(supply.vials))]
 VolumeFact = Annotated[Fact[Volume], PlainValidator(fact_of(supply.volume))]
 BsaFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
+AgesFact = Annotated[Fact[Ages], PlainValidator(fact_of(_age_range))]
 CapFact = Annotated[Fact[Quantity | None], PlainValidator(fact_of(_cap))]
 
 
@@ -186,15 +210,28 @@ class Source(Record):
 
 
 class TrialPopulation(Record):
-    """Who the trial is for."""
+    """Who the trial is for. Ages that the texts read do not give are assumed: checks and virtual patients need some."""
 
-    age: Annotated[tuple[float, float], PlainValidator(_age_range)]
+    ages: AgesFact = Field(alias="age")
     enrolment: Whole | None = None
     disease: Text
 
+    @model_validator(mode="after")
+    def _has_ages(self) -> TrialPopulation:
+        if self.ages.value is None:
+            raise Misread("NK203", "age: cannot be unknown", help="write age: {assumed: >= 18 y, why: …}")
+        return self
+
+    @property
+    def age(self) -> Ages:
+        """Youngest and oldest age in years."""
+        assert self.ages.value is not None
+        return self.ages.value
+
 
 class Numbering(Record):
-    """What day 0 is (`first LINE`), or day 1 where the protocol has no day 0."""
+    """What day 0 is, or day 1 where the protocol has no day 0: `first LINE`, or `first ID` of an assessment on that day
+    where the protocol counts from something that it does not dose, as a transplantation."""
 
     anchor: FromFact
     zero: YesNoFact

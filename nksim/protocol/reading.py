@@ -23,15 +23,19 @@ from nksim.protocol.yaml_tree import Path, Tree, read_tree
 
 def read_protocol(path: str | FilePath) -> Protocol:
     """The protocol of a file; raises `UnreadableInput` NK100, or `InvalidInput` with every fault of the file."""
+    return parse_protocol(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | FilePath) -> bytes:
+    """The bytes of a protocol file; raises `UnreadableInput` NK100."""
     try:
-        data = FilePath(path).read_bytes()
+        return FilePath(path).read_bytes()
     except OSError as error:
         raise UnreadableInput(
             "NK100",
             f"cannot read {shorten(path)}: {error.strerror}",
             help="give a protocol id of `nksim protocols list`, or the path of a file",
         ) from None
-    return parse_protocol(data, str(path))
 
 
 def parse_protocol(data: bytes, file: str) -> Protocol:
@@ -234,16 +238,23 @@ def _lines(protocol: Protocol, arm_name: str, arm: Arm) -> Iterator[Inconsistenc
         seen.add(item.id)
         yield from _times(protocol, path, item, ids)
     anchor = protocol.numbering.anchor.value
-    if anchor is not None and (anchor.line not in ids or anchor.which != "first"):
+    marks = {a.id for a in arm.assess if a.days is not None and _is_anchor_day(protocol, a)}
+    if anchor is not None and (anchor.line not in ids | marks or anchor.which != "first"):
         yield (
             ("numbering", "anchor"),
             False,
             Misread(
                 "NK220",
                 f"anchor {anchor} is not the first dose of a line of arm {arm_name}",
-                help=f"write first and one of {', '.join(sorted(ids))}",
+                help=f"write first and one of {', '.join(sorted(ids | marks))}",
             ),
         )
+
+
+def _is_anchor_day(protocol: Protocol, item: Assessment) -> bool:
+    """Whether an assessment stands on the day from which days are counted, and on no other."""
+    value = item.days.chosen.value if item.days else None
+    return isinstance(value, Days) and value.days == ((0,) if protocol.numbering.zero.value else (1,))
 
 
 def _line(protocol: Protocol, path: Path, line: Administration, ids: set[str]) -> Iterator[Inconsistency]:

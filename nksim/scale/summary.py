@@ -81,6 +81,10 @@ class Summary(Simulation):
         """Mean (t,) and quantiles (q, t) over patients of one output, quantiles within 0.4 %."""
         return self.tally.mean(name), self.tally.quantiles(name, quantiles)
 
+    def quantiles(self, name: str, quantiles: Sequence[float]) -> NDArray[np.float64]:
+        """Quantiles (q, t) over patients of one output, within 0.4 %."""
+        return self.tally.quantiles(name, quantiles)
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What the result rests on, that quantiles by time are those of a histogram among it."""

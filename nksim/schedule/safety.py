@@ -14,7 +14,7 @@ from nksim.protocol.doses import DoseChoice, DoseRule
 from nksim.protocol.drugs import Drug, drugs
 from nksim.protocol.model import Administration
 from nksim.protocol.times import Relation
-from nksim.schedule.expansion import Event, Schedule, anchor_line
+from nksim.schedule.expansion import Event, Schedule
 from nksim.units import Quantity, grouped
 
 MIDNIGHT = dt.time(0)
@@ -86,10 +86,24 @@ def _drug_range(line: Administration) -> Iterator[Finding]:
             )
         same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
         usual = " or ".join(f"{r.low} to {r.high}" for r in drug.ranges)
-        if not same:
+        if not drug.ranges:
+            yield from _unlike(line, drug, dose)
+        elif not same:
             yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {dose}; usual: {usual}")
         elif not any(_in_range(dose, r) for r in same):
             yield Finding("NK312", f"{line.id}: {dose} of {line.product} is outside the range of {usual}")
+
+
+def _unlike(line: Administration, drug: Drug, dose: Quantity) -> Iterator[Finding]:
+    """A unit or a route in which no regimen read gives a drug that has no proposed range."""
+    own = dose.canonical()
+    unit = own.unit + (f"/{own.per}" if own.per else "")
+    for found, known in ((unit, drug.dosed_in), (line.route.chosen.value, drug.routes)):
+        if known and found not in known:
+            usual = " or ".join(known)
+            yield Finding(
+                "NK311", f"{line.id}: {line.product} is given in {usual} by the regimens read, not in {found}"
+            )
 
 
 def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
@@ -157,10 +171,9 @@ def _least_gap(line: Administration, events: list[Event], anchor_clock: dt.time)
 
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
-    cells = [e for e in schedule.doses if e.line == anchor_line(schedule.choice)]
-    if not cells:
-        return
-    start = cells[0].occasion.start.from_anchor_d(schedule.anchor_clock)
+    cells = {name for name, product in schedule.choice.protocol.products.items() if product.kind == "nk"}
+    starts = [e.occasion.start.from_anchor_d(schedule.anchor_clock) for e in schedule.doses if e.what in cells]
+    start = min(starts, default=math.inf)
     late = sorted(
         {
             e.line
@@ -173,9 +186,15 @@ def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
 
 
 def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
-    """Two lines of one drug on one day: a dose written twice looks just like this."""
+    """Two lines of one drug on one day: a dose written twice looks just like this, unless one is timed by the other."""
     days: dict[tuple[str, int], list[str]] = {}
-    for e in schedule.doses:
+    gives = {line.id: line.product for line in schedule.choice.arm.lines}
+    follows = {
+        line.id
+        for line in schedule.choice.arm.lines
+        if isinstance(line.timing.chosen.value, Relation) and gives[line.timing.chosen.value.line] == line.product
+    }
+    for e in (e for e in schedule.doses if e.line not in follows):
         day = math.floor(e.occasion.start.from_anchor_d(MIDNIGHT))
         days.setdefault((e.what, day), []).append(e.line)
     twice = {(what, *sorted(set(lines))): day for (what, day), lines in reversed(days.items()) if len(set(lines)) > 1}
@@ -210,4 +229,7 @@ def _outside_population(schedule: Schedule) -> Iterator[Finding]:
     age = schedule.patient.age_y
     # Trials count age in completed years: someone of 18.9 years belongs to a trial of 0 to 18 years.
     if age is not None and not low <= age < high + 1:
-        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {low:g} to {high:g} years")
+        ages = f"{low:g} to {high:g} years"
+        if schedule.choice.protocol.population.ages.chosen.basis == "assumed":
+            ages += ", which the file assumes"
+        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {ages}")

@@ -77,10 +77,12 @@ def occasions(arm: Arm, numbering: Numbering, anchor_line: str) -> Occasions:
     """Every administration of an arm's lines in time, by line id.
 
     The anchor line's first occasion is day 0 whatever its own days say; raises `InvalidInput` NK228 where its days
-    do not begin there.
+    do not begin there. An anchor that is no line is an assessment, which the reader has found on that day.
     """
     plan = _Plan(arm, bool(numbering.zero.value))
     found = {line.id: plan.of(line.id) for line in arm.lines}
+    if anchor_line not in found:
+        return found
     first = found[anchor_line][0].start
     if first.day != 0 or first.minutes != 0:
         day = first.day if numbering.zero.value or first.day < 0 else first.day + 1

@@ -1,6 +1,7 @@
 """Charts as Vega-Lite, one declaration for file, page and notebook; drawn without a browser or a network."""
 
 from nksim.output.charts.additions import added
+from nksim.output.charts.attainments import attainment
 from nksim.output.charts.calendars import calendar_strips
 from nksim.output.charts.curves import FLOORS, TITLES, curve
 from nksim.output.charts.forests import forest
@@ -13,6 +14,7 @@ __all__ = [
     "FLOORS",
     "TITLES",
     "added",
+    "attainment",
     "calendar_strips",
     "curve",
     "forest",

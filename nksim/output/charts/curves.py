@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
 from nksim.observed import Observed
 from nksim.output.charts.strips import SHAPES, is_assumed, strip
 from nksim.output.charts.style import (
     HEIGHT,
+    INK,
     MUTED,
     WIDTH,
     decades,
@@ -29,6 +32,7 @@ from nksim.simulation import Simulation
 if TYPE_CHECKING:
     import altair as alt
 
+Floats = NDArray[np.float64]
 TITLES = {
     "nk_chimerism": "Donor fraction of NK cells in blood",
     "donor_nk": "Donor NK cells in blood, cells/µL",
@@ -50,15 +54,28 @@ FLOORS = {
     "il2": 1e-2,
 }
 _DRUGS = ("cy", "f_ara_a", "il2")
+MOST_BANDS, MOST_BARS = 3, 26
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """One regimen's output as it is drawn: its name, and 5 %, median and 95 % (t,) up to the last day drawn."""
+
+    name: str
+    times_d: Floats
+    low: Floats
+    middle: Floats
+    high: Floats
 
 
 def curve(
     simulations: Sequence[Simulation], output: str, provenance: Provenance, observed: Sequence[Observed] = ()
 ) -> alt.VConcatChart:
-    """Median and 5–95 % band of an output over time on a log axis, with a strip of the doses below.
+    """Median and 5–95 % of an output over time on a log axis, with a strip of the doses below.
 
-    `observed` points of this output lie over it. Raises `UsageError` NK710 for an output that cannot be drawn, NK711
-    where the chart library is not installed.
+    Up to three regimens have bands; more would hide one another and have bars, each at days of its own. `observed`
+    points of this output lie over it. Raises `UsageError` NK710 for an output that cannot be drawn, NK711 where the
+    chart library is not installed.
     """
     vega = library()
     if output not in TITLES:
@@ -68,17 +85,18 @@ def curve(
             "NK710", f"{output} cannot be seen here: the NK donor is the graft's donor", help="chart donor_nk"
         )
     names = lettered([s.label for s in simulations])
+    found = [_read(s, name, output) for s, name in zip(simulations, names, strict=True)]
     # Several bands lie over one another: the legend shows the lines, in full colour and with their dashes.
     shown = legend(vega, names, symbolSize=300, symbolType="stroke")
     colours, _ = palette(names)
     colour = vega.Color("regimen:N", scale=vega.Scale(domain=names, range=colours), legend=shown)
     # A day more on the left keeps the first dose clear of the axis.
-    start, end = min(float(s.times_d[0]) for s in simulations) - 1, max(_last_day(s, output) for s in simulations)
+    start, end = min(float(r.times_d[0]) for r in found) - 1, max(float(r.times_d[-1]) for r in found)
     span = vega.Scale(domain=[start, end], nice=False)
     points = [o for o in observed if o.output == output and start <= o.day <= end]
     quiet = vega.Color("regimen:N", scale=vega.Scale(domain=names, range=colours), legend=None)
     chart = vega.vconcat(
-        _bands(vega, simulations, names, output, span, colour, shown, points),
+        _layers(vega, simulations[0], found, output, span, colour, shown, points),
         strip(vega, simulations, names, span, quiet),
         spacing=6,
     ).resolve_scale(shape="independent")
@@ -86,38 +104,39 @@ def curve(
     return made
 
 
-def _last_day(s: Simulation, output: str) -> float:
-    """The end of the run; for a drug the day after it has fallen below the axis in nearly everyone."""
-    if output not in _DRUGS:
-        return float(s.times_d[-1])
-    there = np.flatnonzero(s.bands(output, [0.95])[1][0] >= FLOORS[output])
-    return float(min(s.times_d[-1], s.times_d[there[-1]] + 1)) if there.size else float(s.times_d[0]) + 1
+def _read(s: Simulation, name: str, output: str) -> _Read:
+    """To the end of the run; a drug to the day after it has fallen below the axis in nearly everyone."""
+    low, middle, high = s.quantiles(output, (0.05, 0.5, 0.95))
+    count = s.times_d.size
+    if output in _DRUGS:
+        there = np.flatnonzero(high >= FLOORS[output])
+        last = s.times_d[there[-1]] if there.size else s.times_d[0]
+        count = int(np.searchsorted(s.times_d, last + 1, side="right"))
+    return _Read(name, s.times_d[:count], low[:count], middle[:count], high[:count])
 
 
-def _bands(
+def _layers(
     alt: Any,
-    simulations: Sequence[Simulation],
-    names: Sequence[str],
+    first: Simulation,
+    found: Sequence[_Read],
     output: str,
     span: Any,
     colour: Any,
     shown: Any,
     points: Sequence[Observed],
 ) -> Any:
-    """Band, median and the assay's limit; the band runs down to the foot of the axis, the median ends there."""
+    """Spread, medians, the assay's limit and observed points; a median ends at the foot of the axis."""
     floor, percent = FLOORS[output], output == "nk_chimerism"
-    highest = max(float(s.bands(output, [0.95])[1].max()) for s in simulations)
+    highest = max(float(r.high.max()) for r in found)
     top = 1.0 if percent else max([highest, *(o.value for o in points)]) * 1.3
     scale = alt.Scale(type="log", domain=[floor, max(top, floor * 10)], nice=False)
     axis = alt.Axis(format="~%" if percent else "~g", values=decades(floor, max(top, floor * 10)))
-    records = [record for s, name in zip(simulations, names, strict=True) for record in _quantiles(s, name, output)]
     # The strip below carries the axis of days for both.
     days = alt.X("time_d:Q", scale=span, axis=alt.Axis(labels=False, ticks=False, title=None))
+    y = alt.Y("p05:Q", title=TITLES[output], scale=scale, axis=axis)
+    records = [record for r in found for record in _quantiles(r, floor)]
     base = alt.Chart(inline(alt, records, "regimen")).encode(x=days)
-    band = base.mark_area(opacity={1: 0.2, 2: 0.16, 3: 0.12}.get(len(simulations), 0.07), clip=True).encode(
-        y=alt.Y("p05:Q", title=TITLES[output], scale=scale, axis=axis), y2="p95:Q", color=colour
-    )
-    dashes = alt.Scale(domain=list(names), range=palette(names)[1])
+    dashes = alt.Scale(domain=[r.name for r in found], range=palette([r.name for r in found])[1])
     line = base.mark_line(strokeWidth=2, clip=True).encode(
         y=alt.Y("p50:Q", scale=scale),
         color=colour,
@@ -126,12 +145,42 @@ def _bands(
             alt.Tooltip(f"{k}:{'N' if k == 'regimen' else 'Q'}") for k in ("regimen", "time_d", "p05", "p50", "p95")
         ],
     )
-    layers = [band, line]
+    if len(found) <= MOST_BANDS:
+        band = base.mark_area(opacity={1: 0.2, 2: 0.16, 3: 0.12}[len(found)], clip=True)
+        layers = [band.encode(y=y, y2="p95:Q", color=colour), line]
+        if len(found) > 1:
+            # In grey the bands run together: their edges have the dashes of their regimens.
+            edge = base.mark_line(strokeWidth=0.7, clip=True)
+            dashed = alt.StrokeDash("regimen:N", scale=dashes, legend=None)
+            layers += [
+                edge.encode(y=alt.Y(f"{q}:Q", scale=scale), color=colour, strokeDash=dashed) for q in ("p05", "p95")
+            ]
+    else:
+        layers = [*_bars(alt, found, days, y, colour, floor), line]
     if percent:
-        layers += _limit(alt, simulations[0], scale)
+        layers += _limit(alt, first, scale)
     if points:
         layers += _points(alt, points, scale, floor)
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+
+
+def _bars(alt: Any, found: Sequence[_Read], days: Any, y: Any, colour: Any, floor: float) -> list[Any]:
+    """A bar from 5 % to 95 % every few days for each regimen in turn, with its letter: no two on one day."""
+    start, end = min(r.times_d[0] for r in found), max(r.times_d[-1] for r in found)
+    count = len(found) * max(2, MOST_BARS // len(found))
+    records = []
+    for i, day in enumerate(start + (np.arange(count) + 0.5) * (end - start) / count):
+        r = found[i % len(found)]
+        j = int(np.abs(r.times_d - day).argmin())
+        if abs(r.times_d[j] - day) <= 1 and r.high[j] > floor:
+            low, high = (short(max(v, floor)) for v in (r.low[j], r.high[j]))
+            letter = r.name.split("  ", maxsplit=1)[0]
+            records.append(
+                {"regimen": r.name, "letter": letter, "time_d": float(r.times_d[j]), "p05": low, "p95": high}
+            )
+    base = alt.Chart(inline(alt, records, "regimen", "letter")).encode(x=days)
+    bars = base.mark_rule(strokeWidth=1.2, opacity=0.8).encode(y=y, y2="p95:Q", color=colour)
+    return [bars, base.mark_text(dy=-5, fontSize=8, color=INK).encode(y="p95:Q", text="letter:N")]
 
 
 def _points(alt: Any, points: Sequence[Observed], scale: Any, floor: float) -> list[Any]:
@@ -153,7 +202,7 @@ def _points(alt: Any, points: Sequence[Observed], scale: Any, floor: float) -> l
     bars = data.transform_filter("datum.until > datum.from").mark_rule(color="black").encode(x="from:Q", x2="until:Q")
     shape = alt.Shape("who:N", scale=alt.Scale(domain=groups, range=kinds), legend=None)
     marks = data.mark_point(size=70, strokeWidth=1.8, stroke="black", fill="white", fillOpacity=0.7)
-    return [bars, marks.encode(x="day:Q", shape=shape, tooltip=["says:N"])]
+    return [bars, marks.encode(x="day:Q", shape=shape, tooltip=["text:N"])]
 
 
 def _limit(alt: Any, s: Simulation, scale: Any) -> list[Any]:
@@ -165,20 +214,16 @@ def _limit(alt: Any, s: Simulation, scale: Any) -> list[Any]:
     return [rule, name.encode(y=alt.Y("limit:Q", scale=scale), x=alt.X("end:Q"), text="text:N")]
 
 
-def _quantiles(s: Simulation, name: str, output: str) -> list[dict[str, Any]]:
-    floor = FLOORS[output]
-    low, middle, high = s.bands(output, (0.05, 0.5, 0.95))[1]
-    last = _last_day(s, output)
+def _quantiles(r: _Read, floor: float) -> list[dict[str, Any]]:
     return [
         {
-            "regimen": name,
+            "regimen": r.name,
             "time_d": float(t),
             "p05": short(max(a, floor)),
             "p50": short(b) if b >= floor else None,
             "p95": short(max(c, floor)),
         }
-        for t, a, b, c in zip(s.times_d, low, middle, high, strict=True)
-        if t <= last
+        for t, a, b, c in zip(r.times_d, r.low, r.middle, r.high, strict=True)
     ]
 
 
@@ -187,8 +232,9 @@ def _subtitle(
 ) -> list[str]:
     """What is drawn, what it rests on, and where it comes from: a chart that leaves the page still says so."""
     first = simulations[0]
+    spread = "5–95 %" if len(simulations) <= MOST_BANDS else "5–95 % as bars, each where its letter stands"
     lines = [
-        f"{len(first.population)} virtual patients: median and 5–95 %"
+        f"{len(first.population)} virtual patients: median and {spread}"
         + ("; the true fraction, log axis" if output == "nk_chimerism" else "; log axis")
     ]
     if output in _DRUGS:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from nksim.comparison import Comparison
-from nksim.output.charts.style import MUTED, WIDTH, finished, legend, lettered, library, palette, short
+from nksim.output.charts.style import MUTED, WIDTH, decades, finished, legend, lettered, library, palette, short
 from nksim.output.provenance import Provenance
 
 _ROW = 13
@@ -39,7 +39,12 @@ def forest(comparison: Comparison, provenance: Provenance) -> Any:
         "yOffset": alt.YOffset("regimen:N", sort=order),
     }
     base = alt.Chart(alt.Data(values=records)).encode(**look)
-    x = alt.X("ratio:Q", scale=_scale(alt, records), title=f"ratio to {names[0]}, log axis", axis=alt.Axis(format="~g"))
+    low, high = _ends(records)
+    # Over two decades and more only whole powers of ten have room for their labels.
+    ticks = decades(low, high) if high / low > 100 else alt.Undefined
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = alt.Axis(format="~g", values=ticks)
+    x = alt.X("ratio:Q", scale=scale, title="ratio to A, log axis", axis=axis)
     shape = alt.Shape(
         "regimen:N",
         scale=alt.Scale(domain=order, range=[shapes[i % len(shapes)] for i in range(len(order))]),
@@ -51,16 +56,18 @@ def forest(comparison: Comparison, provenance: Provenance) -> Any:
     height = max(60, (_ROW * len(order) + 8) * len(shown))
     chart = alt.layer(one, bars, marks).properties(width=WIDTH - 60, height=height)
     pairs = len(comparison.simulations[0].population)
-    notes = [f"{pairs} virtual patients, each under every regimen: median of the paired ratios, 95 % interval"]
+    notes = [
+        f"{pairs} virtual patients, each under every regimen: median of the paired ratios to {names[0]}, 95 % interval"
+    ]
     if left:
         notes.append(f"Without a ratio, because some value is 0 or yes or no: {', '.join(left)}")
     notes.append("Modelled, not measured; the interval says how well the runs pin the ratio down, not how true it is")
     return finished(alt, chart, "Ratios to the first regimen", [*notes, provenance.line()])
 
 
-def _scale(alt: Any, records: list[dict[str, Any]]) -> Any:
-    ends = [r[k] for r in records for k in ("low", "high") if r[k] > 0] or [0.5, 2.0]
-    return alt.Scale(type="log", domain=[min([*ends, 0.8]) / 1.1, max([*ends, 1.25]) * 1.1], nice=False)
+def _ends(records: list[dict[str, Any]]) -> tuple[float, float]:
+    ends = [float(r[k]) for r in records for k in ("low", "high") if r[k] > 0] or [0.5, 2.0]
+    return min([*ends, 0.8]) / 1.1, max([*ends, 1.25]) * 1.1
 
 
 def _tips(alt: Any) -> list[Any]:

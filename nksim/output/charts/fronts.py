@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from nksim.metrics import Values, measure
-from nksim.output.charts.style import HEIGHT, INK, WIDTH, finished, legend, lettered, library, palette, short
+from nksim.output.charts.style import (
+    HEIGHT,
+    INK,
+    WIDTH,
+    finished,
+    legend,
+    lettered,
+    library,
+    number_axis,
+    palette,
+    short,
+)
 from nksim.output.provenance import Provenance
 from nksim.pareto import Aim, front
 from nksim.simulation import Simulation
+
+_CORNERS = ((9, -9), (-9, 9), (-9, -9), (9, 9))
 
 
 def pareto(simulations: Sequence[Simulation], aims: tuple[Aim, Aim], provenance: Provenance) -> Any:
@@ -27,20 +40,21 @@ def pareto(simulations: Sequence[Simulation], aims: tuple[Aim, Aim], provenance:
             "x": short(x),
             "y": short(y),
             "front": best,
+            "corner": j % len(_CORNERS),
             **{
                 f"{k}{q}": short(m[both[i]].quantile(p))
                 for i, k in enumerate("xy")
                 for q, p in (("lo", 0.05), ("hi", 0.95))
             },
         }
-        for name, m, (x, y), best in zip(names, found, points, on, strict=True)
+        for j, (name, m, (x, y), best) in enumerate(zip(names, found, points, on, strict=True))
     ]
     colours, _ = palette(names)
     colour = alt.Color("regimen:N", scale=alt.Scale(domain=names, range=colours), legend=legend(alt, names))
     units = [found[0][m].unit for m in both]
     axes = {
-        "x": alt.X("x:Q", title=f"{aims[0].words}, {units[0]}", scale=alt.Scale(zero=False), axis=_axis(alt, units[0])),
-        "y": alt.Y("y:Q", title=f"{aims[1].words}, {units[1]}", scale=alt.Scale(zero=False), axis=_axis(alt, units[1])),
+        "x": alt.X("x:Q", title=f"{aims[0].words}, {units[0]}", scale=alt.Scale(zero=False), axis=number_axis(alt)),
+        "y": alt.Y("y:Q", title=f"{aims[1].words}, {units[1]}", scale=alt.Scale(zero=False), axis=number_axis(alt)),
     }
     base = alt.Chart(alt.Data(values=records)).encode(**axes)
     line = base.transform_filter("datum.front").mark_line(color="#999999", strokeDash=[4, 3]).encode(order="x:Q")
@@ -49,8 +63,14 @@ def pareto(simulations: Sequence[Simulation], aims: tuple[Aim, Aim], provenance:
     fill = alt.condition("datum.front", colour, alt.value("white"))
     tips = ["regimen:N", "x:Q", "y:Q"]
     marks = base.mark_point(size=90, strokeWidth=2).encode(stroke=colour, fill=fill, tooltip=tips)
-    text = base.mark_text(dx=9, dy=-9, fontWeight="bold", color=INK).encode(text="letter:N")
-    chart = alt.layer(across, upward, line, marks, text).properties(width=WIDTH, height=HEIGHT)
+    # Letters of neighbours stand in different corners of their marks.
+    texts = [
+        base.transform_filter(f"datum.corner == {i}")
+        .mark_text(dx=dx, dy=dy, fontWeight="bold", color=INK)
+        .encode(text="letter:N")
+        for i, (dx, dy) in enumerate(_CORNERS)
+    ]
+    chart = alt.layer(across, upward, line, marks, *texts).properties(width=WIDTH, height=HEIGHT)
     notes = ["Median and 5–95 % of the virtual patients; filled and joined: no other regimen is better in both"]
     return finished(alt, chart, f"{both[0]} against {both[1]}", [*notes, provenance.line()])
 
@@ -59,7 +79,3 @@ def _ends(found: dict[str, Values], both: Sequence[str]) -> dict[str, float]:
     """5 % and 95 % of both metrics, by the names of the axes."""
     (xlo, xhi), (ylo, yhi) = ((short(found[m].quantile(q)) for q in (0.05, 0.95)) for m in both)
     return {"xlo": xlo, "xhi": xhi, "ylo": ylo, "yhi": yhi}
-
-
-def _axis(alt: Any, unit: str) -> Any:
-    return alt.Axis(format=".2~e" if unit == "cells" else "~g")

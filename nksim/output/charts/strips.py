@@ -7,7 +7,7 @@ from typing import Any
 
 from nksim.output.charts.style import WIDTH
 from nksim.schedule.expansion import Event
-from nksim.simulation import Simulation
+from nksim.simulation import Simulation, origin_day
 
 _ROW, _LANE = 16, 7
 # The glyphs are those of WGL4, which the fonts of every drawing library have.
@@ -57,12 +57,13 @@ def strip(alt: Any, simulations: Sequence[Simulation], names: Sequence[str], spa
 
 
 def marks(s: Simulation, name: str) -> list[dict[str, Any]]:
-    """Every dose with its day and whether the file assumes its amount or day."""
+    """Every dose with its day from the first cells and whether the file assumes its amount or day."""
+    origin = origin_day(s.choice)
     return [
         {
             "regimen": name,
             "line": e.line,
-            "time_d": e.occasion.start.from_anchor_d(s.typical.anchor_clock),
+            "time_d": e.occasion.start.from_anchor_d(s.typical.anchor_clock) - origin,
             "assumed": is_assumed(e),
         }
         for e in s.typical.doses

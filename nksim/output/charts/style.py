@@ -66,9 +66,10 @@ def legend(alt: Any, names: Sequence[str], **more: Any) -> Any:
 
 def finished(alt: Any, chart: Any, title: str, subtitle: Sequence[str]) -> Any:
     """The chart with its title, what it rests on as subtitle, and quiet axes."""
+    notes = list(subtitle)
     heading = alt.TitleParams(
         title,
-        subtitle=[part for text in subtitle for part in textwrap.wrap(text, _WRAP)],
+        subtitle=[part for text in notes for part in textwrap.wrap(text, _WRAP)],
         anchor="start",
         fontSize=15,
         subtitleFontSize=11,
@@ -76,7 +77,8 @@ def finished(alt: Any, chart: Any, title: str, subtitle: Sequence[str]) -> Any:
         offset=12,
     )
     return (
-        chart.properties(title=heading, padding=12)
+        # A page wraps the notes itself, at its own width.
+        chart.properties(title=heading, padding=12, usermeta={"notes": notes})
         .configure_view(stroke=None)
         .configure_axis(grid=True, gridColor=GRID, labelFontSize=11, titleFontSize=12, labelLimit=0, titleLimit=0)
     )
@@ -91,8 +93,13 @@ def decades(low: float, high: float) -> list[float]:
     return [10.0**i for i in range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)]
 
 
-def inline(alt: Any, records: Sequence[Mapping[str, Any]], text: str) -> Any:
-    """Many records as CSV inside the chart, where the field `text` stays text: a list of objects costs seconds.
+def number_axis(alt: Any) -> Any:
+    """An axis of plain numbers, of powers of ten from a million."""
+    return alt.Axis(labelExpr="abs(datum.value) >= 1e6 ? format(datum.value, '.2~e') : format(datum.value, '~g')")
+
+
+def inline(alt: Any, records: Sequence[Mapping[str, Any]], *texts: str) -> Any:
+    """Many records as CSV inside the chart, where the fields `texts` stay text: a list of objects costs seconds.
 
     A missing number is an empty field, which the chart reads as null.
     """
@@ -101,7 +108,7 @@ def inline(alt: Any, records: Sequence[Mapping[str, Any]], text: str) -> Any:
     names = list(records[0])
     writer.writerow(names)
     writer.writerows([r[n] for n in names] for r in records)
-    parse = {n: "string" if n == text else "number" for n in names}
+    parse = {n: "string" if n in texts else "number" for n in names}
     return alt.Data(values=out.getvalue(), format={"type": "csv", "parse": parse})
 
 

@@ -43,7 +43,7 @@ def tornado(found: Sensitivity, provenance: Provenance) -> Any:
     kind = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=[_FACT, _MODEL], range=[COLOURS[0], COLOURS[5]]),
-        legend=alt.Legend(title=None, orient="top", labelLimit=0),
+        legend=alt.Legend(title=None, orient="top", labelLimit=0, columns=2),
     )
     bars = base.mark_bar(height=_ROW - 7, stroke=INK, strokeWidth=0.6).encode(
         x=x, x2="high:Q", color=kind, tooltip=["input:N", "tried:N", "low:Q", "high:Q", "share:N"]
