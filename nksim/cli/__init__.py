@@ -15,6 +15,7 @@ import click
 
 from nksim import __version__
 from nksim.cli import options
+from nksim.cli.amend import amend
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
@@ -23,6 +24,7 @@ from nksim.cli.models import models
 from nksim.cli.protocols import protocols
 from nksim.cli.qualify import qualify
 from nksim.cli.simulate import simulate
+from nksim.cli.verify import verify
 from nksim.errors import Fault, NksimError
 
 
@@ -35,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, qualify, explain):
+for command in (protocols, models, calendar, amend, verify, simulate, compare, escalate, qualify, explain):
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ FILES = ("txt", "csv", "json", "ics", "html", "pdf")
 @click.option(
     "--prior", multiple=True, metavar="WHAT=DATE", help='Prior therapy, e.g. "radiotherapy=2027-02-01". Repeatable.'
 )
+@click.option("--issued", metavar="TIME", help="When it is issued, for calendar programs: 2027-02-01T09:00, or now.")
 @click.option("--id", "patient_id", default="P001", show_default=True, help="Patient id.")
 @options.body
 @click.option("--ideal-weight", metavar="KG", help="Ideal weight where Devine's formula does not go, e.g. 30kg.")
@@ -62,6 +64,7 @@ def calendar(
     hours: str | None,
     shift: str,
     prior: tuple[str, ...],
+    issued: str | None,
     patient_id: str,
     patients: str | None,
     weight: str | None,
@@ -108,7 +111,10 @@ def calendar(
     from nksim.schedule.siterules import SiteRules
 
     rules = SiteRules(closed, hours, shift, prior)
-    made = chosen.calendars(who, cells_at=cells_at, site=rules, earliest=earliest is not None)
+    if issued is None and "SOURCE_DATE_EPOCH" in os.environ:
+        issued = "now"
+    stated = options.stated_time(issued) if issued else None
+    made = chosen.calendars(who, cells_at=cells_at, site=rules, earliest=earliest is not None, issued=stated)
     if earliest:
         for c in made.calendars:
             options.talk(f"{c.schedule.patient.id}: earliest day 0 is {c.day0:%a %Y-%m-%d}")

@@ -9,12 +9,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from nksim.ledger import Entry
 from nksim.output.language import ENGLISH, Language
 from nksim.output.markup import shown, table_html
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed, table
 from nksim.protocol.facts import Fact
-from nksim.schedule.calendar import WEEKDAYS, Calendar, Row, dated
+from nksim.schedule.calendar import WEEKDAYS, Calendar, Row, dated, row_findings
 from nksim.schedule.dosing import Dose
 from nksim.schedule.expansion import Event
 from nksim.units import plain
@@ -88,39 +89,39 @@ def as_csv(calendars: Sequence[Calendar]) -> str:
     writer.writerow(COLUMNS)
     for calendar in calendars:
         for row in calendar.rows:
-            writer.writerow([_cell(value) for value in record(calendar, row).values()])
+            writer.writerow([_cell(name, value) for name, value in record(calendar, row).items()])
     return out.getvalue()
 
 
-def _cell(value: str | int | None) -> str | int:
-    """A cell that no spreadsheet takes for a formula: text that looks like one gets a leading apostrophe."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
+# Columns that hold numbers; a spreadsheet may take a minus sign there for what it is.
+NUMBERS = frozenset({"dose_number", "dose_count", "protocol_day", "study_day", "duration_min", "dose"})
+# How a formula begins in any spreadsheet (OWASP, CSV injection), the full-width forms of Chinese input included.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00", "＝", "＋", "－", "＠")
 
 
-def as_json(calendars: Sequence[Calendar], provenance: Provenance) -> str:
-    """All calendars with their assumptions, open questions, findings and provenance."""
-    patients = [_patient(calendar) for calendar in calendars]
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "calendar",
-        "provenance": provenance.as_dict(),
-        "patients": patients,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+def _cell(column: str, value: str | int | None) -> str | int:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets a leading apostrophe."""
+    if value is None:
+        return ""
+    if column in NUMBERS or isinstance(value, int):
+        return value
+    # NUL ends a text for many programs and says nothing in any.
+    return f"'{value}".replace("\x00", "") if value.startswith(FORMULA) else value.replace("\x00", "")
+
+
+def content(calendars: Sequence[Calendar], provenance: Provenance) -> dict[str, Any]:
+    """Provenance and patients as plain data: what the log of a calendar seals."""
+    return {"provenance": provenance.as_dict(), "patients": [_patient(calendar) for calendar in calendars]}
+
+
+def as_json(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[Entry] = ()) -> str:
+    """All calendars with their assumptions, open questions, findings, provenance and log."""
+    found = {"schema_version": SCHEMA_VERSION, "kind": "calendar", **content(calendars, provenance)}
+    return json.dumps({**found, "log": [e.as_dict() for e in log]}, ensure_ascii=False, indent=2) + "\n"
 
 
 def _patient(calendar: Calendar) -> dict[str, Any]:
     patient = calendar.schedule.patient
-    rows = []
-    for row in calendar.rows:
-        plain_row: dict[str, Any] = record(calendar, row)
-        for name in ("dose", "duration_min"):
-            plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
-        early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
-        notes = [*row.notes, *checked(calendar, row)]
-        rows.append({**plain_row, "notes": notes, "earliest_possible": early, "latest_possible": late})
     return {
         "patient": {
             "id": patient.id,
@@ -138,13 +139,29 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "decided": list(calendar.decided),
         "open": list(calendar.schedule.unplaced),
         "findings": [f.as_dict() for f in calendar.findings],
-        "rows": rows,
+        "rows": [_row(calendar, row) for row in calendar.rows],
+        "cancelled": [_row(calendar, row) for row in calendar.cancelled],
+    }
+
+
+def _row(calendar: Calendar, row: Row) -> dict[str, Any]:
+    plain_row: dict[str, Any] = record(calendar, row)
+    for name in ("dose", "duration_min"):
+        plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
+    early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
+    return {
+        **plain_row,
+        "notes": [*row.notes, *checked(calendar, row)],
+        "earliest_possible": early,
+        "latest_possible": late,
+        "sequence": row.sequence,
+        "changed": row.changed.isoformat() if row.changed else None,
     }
 
 
 def checked(calendar: Calendar, row: Row) -> list[str]:
     """What the checks found about a dose, each with the reason for which it was waived."""
-    return [f.note for f in calendar.findings if f.concerns(row.event.line)] if row.event.dose else []
+    return [f.note for f in row_findings(calendar, row)] if row.event.dose else []
 
 
 def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
@@ -152,9 +169,12 @@ def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
     return calendar.schedule.choice.assumed()
 
 
-def as_table(calendars: Sequence[Calendar], provenance: Provenance, lang: Language = ENGLISH) -> str:
-    """Calendars for the terminal: rows, then what is assumed, what is open, and where it comes from."""
-    return in_words("\n\n".join(_one_table(c, lang) for c in calendars)) + f"\n\n{provenance.line()}\n"
+def as_table(
+    calendars: Sequence[Calendar], provenance: Provenance, lang: Language = ENGLISH, log: Sequence[Entry] = ()
+) -> str:
+    """Calendars for the terminal: rows, what was changed, what is assumed and open, and where it comes from."""
+    shown = in_words("\n\n".join(_one_table(c, lang, log) for c in calendars))
+    return f"{shown}\n\n{provenance.line()}" + (f" · log {log[-1].hash[:12]}" if len(log) > 1 else "") + "\n"
 
 
 _HEADER = tuple(map(phrase, ("Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route")))
@@ -176,7 +196,7 @@ def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
     return "".join(parts)
 
 
-def _one_table(calendar: Calendar, lang: Language) -> str:
+def _one_table(calendar: Calendar, lang: Language, log: Sequence[Entry]) -> str:
     protocol, say = calendar.schedule.choice.protocol, lang.say
     doses = [row for row in calendar.rows if row.event.dose]
     notes = list(dict.fromkeys(_calculation(row, lang) for row in doses))
@@ -194,7 +214,22 @@ def _one_table(calendar: Calendar, lang: Language) -> str:
     assessed = [_assessment_line(row, lang) for row in calendar.rows if not row.event.dose]
     if assessed:
         parts.append(table([*map(say, _ASSESSED)], assessed, right=frozenset({0})))
-    return "\n\n".join([*parts, *foot(calendar, lang)])
+    return "\n\n".join([*parts, *foot(calendar, lang, log)])
+
+
+def amendments(calendar: Calendar, log: Sequence[Entry], lang: Language) -> list[tuple[str, list[str]]]:
+    """The amendments of this patient, and what they took out, by English heading."""
+    own = [f"{e.number} {told(e, lang)}" for e in log if e.patient == calendar.schedule.patient.id]
+    out = [f"{_on(row, lang)}: {lang.say(row.event.remarks[-1])}" for row in calendar.cancelled]
+    return [(phrase("Amended:"), own), (phrase("Taken out, not to be given:"), out)]
+
+
+def told(entry: Entry, lang: Language = ENGLISH) -> str:
+    """An amendment in one line: when, what, why, by whom, and what its author allowed."""
+    when = (entry.when or "").replace("T", " ")[:16]
+    past, deviation = lang.say("the past corrected"), lang.say("a deviation")
+    flags = [name for name, on in ((past, entry.past), (deviation, entry.deviation)) if on]
+    return f"{when} {entry.change}: {entry.reason}" + "".join(f" ({x})" for x in [*filter(None, [entry.who]), *flags])
 
 
 def _who(calendar: Calendar, lang: Language) -> str:
@@ -299,12 +334,16 @@ def _numbered(row: Row) -> str:
     return f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count}"
 
 
-def foot(calendar: Calendar, lang: Language) -> list[str]:
+def _on(row: Row, lang: Language) -> str:
+    return lang.say("{row} on {date}", row=_numbered(row), date=dated(row.start))
+
+
+def foot(calendar: Calendar, lang: Language, log: Sequence[Entry] = ()) -> list[str]:
     """What stands below the rows: each part a heading with its indented lines, or a paragraph."""
     noted = [lang.say(f.note) for f in dict.fromkeys(calendar.findings)]
     parts = [
         f"{lang.say(heading)}\n" + "\n".join(f"  {line}" for line in lines)
-        for heading, lines in ((phrase("Checks:"), noted), *basis_of(calendar, lang))
+        for heading, lines in (*amendments(calendar, log, lang), (phrase("Checks:"), noted), *basis_of(calendar, lang))
         if lines
     ]
     clock = f"{calendar.schedule.anchor_clock:%H:%M}"
@@ -331,7 +370,7 @@ def basis_of(calendar: Calendar, lang: Language) -> list[tuple[str, list[str]]]:
     """What a calendar rests on beside its rows, by English heading."""
     choice, say = calendar.schedule.choice, lang.say
     placed = [
-        f"{say('{row} on {date}', row=_numbered(r), date=dated(r.start))}: {say(n)}"
+        f"{_on(r, lang)}: {say(n)}"
         for r in calendar.rows
         for n in r.notes
         if n.startswith(("moved from", "site closed"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from nksim import __version__
+from nksim.ledger import Entry
 from nksim.output.calendars import (
     CLOCK_TIMES,
     NO_PRESCRIPTION,
+    amendments,
     assumed_here,
     basis_of,
     calculated,
@@ -92,21 +95,18 @@ class Sheet:
     signed: tuple[str, ...]
 
 
-def sheet(calendar: Calendar, provenance: Provenance, lang: Language) -> Sheet:
-    """The sheet of one calendar in one language."""
+def sheet(calendar: Calendar, provenance: Provenance, lang: Language, log: Sequence[Entry] = ()) -> Sheet:
+    """The sheet of one calendar in one language; `log` is that of its amendments."""
     choice, say = calendar.schedule.choice, lang.say
     patient = calendar.schedule.patient
     calculations = _calculations(calendar, lang)
     numbers = {name: f"[{i}]" for i, name in enumerate(calculations, 1)}
     listings = [
+        *_listed(amendments(calendar, log, lang), lang),
         Listing(say("Calculations"), tuple(calculations.values()), tuple(numbers.values())),
         Listing(say("Checks"), _checks(calendar, lang)),
-        *(
-            Listing(say(heading).rstrip(":："), tuple((_for_eye(line, lang),) for line in lines))
-            for heading, lines in basis_of(calendar, lang)
-            if lines
-        ),
-        Listing(say("Provenance"), tuple((line,) for line in _provenance(calendar, provenance, lang))),
+        *_listed(basis_of(calendar, lang), lang),
+        Listing(say("Provenance"), tuple((line,) for line in _provenance(calendar, provenance, lang, log))),
     ]
     clock = "* " + say(CLOCK_TIMES, time=f"{calendar.schedule.anchor_clock:%H:%M}")
     caution = (lang.caution,) if lang.caution else ()
@@ -123,6 +123,14 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language) -> Sheet:
         tuple(map(say, SIGNATURES)),
         tuple(map(say, SIGNED)),
     )
+
+
+def _listed(parts: Sequence[tuple[str, list[str]]], lang: Language) -> list[Listing]:
+    return [
+        Listing(lang.say(heading).rstrip(":："), tuple((_for_eye(line, lang),) for line in lines))
+        for heading, lines in parts
+        if lines
+    ]
 
 
 def _for_eye(line: str, lang: Language) -> str:
@@ -214,9 +222,10 @@ def _dose_row(calendar: Calendar, row: Row, number: str, lang: Language) -> tupl
 
 
 def _placing(row: Row) -> list[str]:
-    """What a reader must see beside the date: that the site is closed, or that the dose was moved."""
+    """What a reader must see beside the date: that the site is closed, or that the dose was moved or amended."""
     moved = any(note.startswith("moved from") for note in row.notes)
-    return [*([phrase("site closed")] if row.closed else []), *([phrase("moved")] if moved else [])]
+    found = ((phrase("site closed"), row.closed), (phrase("moved"), moved), (phrase("amended"), row.sequence))
+    return [words for words, holds in found if holds]
 
 
 def _offset(row: Row) -> str:
@@ -286,7 +295,7 @@ def _checks(calendar: Calendar, lang: Language) -> tuple[tuple[str, ...], ...]:
     return tuple(found) or ((lang.say("No check found anything."),),)
 
 
-def _provenance(calendar: Calendar, provenance: Provenance, lang: Language) -> list[str]:
+def _provenance(calendar: Calendar, provenance: Provenance, lang: Language, log: Sequence[Entry]) -> list[str]:
     say, protocol = lang.say, calendar.schedule.choice.protocol
     lines = [
         say("Protocol {id}, registration {registration}, format {format}, SHA-256 {hash}", id=protocol.id,
@@ -297,4 +306,6 @@ def _provenance(calendar: Calendar, provenance: Provenance, lang: Language) -> l
         lines.append(say("Set by the user: {settings}", settings="; ".join(provenance.settings)))
     if provenance.command:
         lines.append(say("Command: {command}", command=provenance.command))
+    if len(log) > 1:
+        lines.append(say("Seal of the log: {hash}", hash=log[-1].hash))
     return lines

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterator, Sequence
 from importlib import resources
 
+from nksim.ledger import Entry
 from nksim.output.language import Language
 from nksim.output.provenance import Provenance
 from nksim.output.sheet import Cell, Grid, Listing, Sheet, sheet
@@ -16,9 +17,9 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _TAGS = {"en": "en", "zh": "zh-Hans"}
 
 
-def as_html(calendars: Sequence[Calendar], provenance: Provenance, lang: Language) -> str:
+def as_html(calendars: Sequence[Calendar], provenance: Provenance, lang: Language, log: Sequence[Entry] = ()) -> str:
     """One HTML 5 document with a sheet for each calendar, each starting on a new A4 page."""
-    sheets = [sheet(calendar, provenance, lang) for calendar in calendars]
+    sheets = [sheet(calendar, provenance, lang, log) for calendar in calendars]
     style = resources.files("nksim.output").joinpath("sheet.css").read_text(encoding="utf-8")
     pages = "".join(_page_rule(i, s) for i, s in enumerate(sheets, 1))
     title = " · ".join(dict.fromkeys((*(s.running for s in sheets), sheets[0].title)))

@@ -15,6 +15,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import CondPageBreak, KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Table
 
 from nksim.errors import UsageError
+from nksim.ledger import Entry
 from nksim.output.language import Language
 from nksim.output.pdf_parts import Columns, Marker, Numbered
 from nksim.output.provenance import Provenance
@@ -32,12 +33,12 @@ _LONGEST_CELL, _LONGEST_PIECE = 300, 1200
 _FONTS = {"NotoSansSC": "NotoSansSC-Regular.ttf", "NotoSansSC-Bold": "NotoSansSC-Bold.ttf"}
 
 
-def as_pdf(calendars: Sequence[Calendar], provenance: Provenance, lang: Language) -> bytes:
+def as_pdf(calendars: Sequence[Calendar], provenance: Provenance, lang: Language, log: Sequence[Entry] = ()) -> bytes:
     """One PDF with a sheet for each calendar; the same calendars give the same bytes.
 
     Raises `UsageError` NK712 for a character that the font does not have.
     """
-    sheets = [sheet(calendar, provenance, lang) for calendar in calendars]
+    sheets = [sheet(calendar, provenance, lang, log) for calendar in calendars]
     _fonts()
     story: list[Any] = []
     for i, s in enumerate(sheets):

@@ -83,6 +83,8 @@ class Relation:
 class Recurrence:
     """`count` doses in all: a pattern of day offsets repeated every so often, from the anchor or from `first`.
 
+    With `previous` each counts from the dose before it, so that a late dose pushes the rest; otherwise days are fixed.
+
     >>> recurrence({"count": "4", "pattern": "0, 3", "every": "7 d"}).offsets()
     (0, 3, 7, 10)
     """
@@ -91,6 +93,7 @@ class Recurrence:
     every: Duration
     pattern: tuple[int, ...] = (0,)
     first: Relation | None = None
+    previous: bool = False
 
     def offsets(self) -> tuple[int, ...]:
         """Days of every dose after the first possible one."""
@@ -101,8 +104,14 @@ class Recurrence:
         offsets = ", ".join(map(str, self.pattern))
         where = "" if self.pattern == (0,) else said(" at offsets {offsets}", offsets=offsets)
         start = said(", the first {when}", when=self.first) if self.first else ""
+        counted = said(", each counted from the dose before") if self.previous else ""
         return said(
-            "{count} doses, every {every}{where}{start}", count=self.count, every=self.every, where=where, start=start
+            "{count} doses, every {every}{where}{start}{counted}",
+            count=self.count,
+            every=self.every,
+            where=where,
+            start=start,
+            counted=counted,
         )
 
 
@@ -157,11 +166,11 @@ def days(raw: Any) -> Days | Recurrence:
 
 def recurrence(raw: Any) -> Recurrence:
     """`{count: 8, pattern: "0, 3", every: 7 d, first: {after: last induction, by: 28 d}}`."""
-    known = {"count", "pattern", "every", "first"}
+    known = {"count", "pattern", "every", "first", "from"}
     if not isinstance(raw, dict) or not {"count", "every"} <= set(raw) <= known:
         raise Misread(
             "NK202",
-            "a recurrence needs count: and every:, and may have pattern: and first:",
+            "a recurrence needs count: and every:, and may have pattern:, first: and from:",
             help='write {count: 8, pattern: "0, 3", every: 7 d}',
         )
     every = duration(_text(raw["every"], "a duration"))
@@ -174,8 +183,11 @@ def recurrence(raw: Any) -> Recurrence:
             "a pattern begins at 0 and ends before the next repeat",
             help=f'offsets from 0 to {every.days - 1}, as in pattern: "0, 3"',
         )
-    first = raw.get("first")
-    found = Recurrence(count(raw["count"]), every, pattern.days, relation_to(first) if first is not None else None)
+    first, from_ = raw.get("first"), raw.get("from", "plan")
+    if from_ not in ("plan", "previous dose"):
+        raise Misread("NK202", f"from: {shorten(from_)} is not known", help="write plan or previous dose")
+    follows = relation_to(first) if first is not None else None
+    found = Recurrence(count(raw["count"]), every, pattern.days, follows, from_ == "previous dose")
     if found.offsets()[-1] > FARTHEST_DAY:
         raise Misread(
             "NK208",

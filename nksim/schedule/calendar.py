@@ -23,7 +23,10 @@ from nksim.words import Said, phrase, said
 
 @dataclass(frozen=True)
 class Row:
-    """One dose or assessment on its date; times are aware and local."""
+    """One dose or assessment on its date; times are aware and local.
+
+    `sequence` counts the amendments that changed the row, the last of them at `changed`.
+    """
 
     event: Event
     protocol_day: int
@@ -36,11 +39,16 @@ class Row:
     closed: str | None = None
     possible: tuple[dt.datetime, dt.datetime] | None = None
     slack: tuple[str, ...] = ()
+    sequence: int = 0
+    changed: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """A patient's schedule placed on real dates, rows in order of start."""
+    """A patient's schedule placed on real dates, rows in order of start.
+
+    What amendments took out is `cancelled`, as it last stood, and is no row: nobody can read it as a dose to give.
+    """
 
     schedule: Schedule
     day0: dt.date
@@ -48,6 +56,7 @@ class Calendar:
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     decided: tuple[str, ...] = ()
+    cancelled: tuple[Row, ...] = ()
 
 
 def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None = None) -> Calendar:
@@ -80,6 +89,18 @@ def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None
     weighed = weight_age_findings(schedule.patient, first)
     found = (*findings(schedule), *weighed, *(closed_findings(placed, site) if site else ()))
     return Calendar(schedule, date, tz, placed, found)
+
+
+def row_findings(calendar: Calendar, row: Row) -> tuple[Finding, ...]:
+    """What whoever gives this row must know of what the checks found."""
+    return tuple(f for f in calendar.findings if f.concerns(row.event.line))
+
+
+def site_moves(calendar: Calendar, site: Site | None) -> dict[tuple[str, int], int]:
+    """The whole days by which a site's closures have moved each row of a calendar."""
+    placer = _Placer(calendar.day0, calendar.schedule.anchor_clock, zone(calendar.tz))
+    found = moves(calendar.schedule, site, lambda m: placer.at(m)[0]) if site else {}
+    return {key: move.days for key, move in found.items()}
 
 
 def closed_findings(rows: tuple[Row, ...], site: Site) -> tuple[Finding, ...]:
@@ -182,7 +203,7 @@ class _Placer:
 
     def with_spread(self, row: Row, spread: Spread | None) -> Row:
         """The row with the earliest and latest that it may come, where any slack leads there."""
-        if spread is None or (spread.early == 0 and spread.late == 0):
+        if spread is None or row.event.occasion.fixed or (spread.early == 0 and spread.late == 0):
             return row
         ends = [self._shifted(row.start, minutes) for minutes in (spread.early, spread.late)]
         return replace(row, possible=(ends[0], ends[1]), slack=spread.why)

@@ -54,8 +54,17 @@ class Dose:
         )
 
 
-def dose_of(line: Administration, number: int, patient: Patient, body: Body, product: Product | None = None) -> Dose:
+def dose_of(
+    line: Administration,
+    number: int,
+    patient: Patient,
+    body: Body,
+    product: Product | None = None,
+    share: Decimal = Decimal(1),
+) -> Dose:
     """The `number`th dose of a line: rule × renal share × body size, then cap, rounding, volume and bags.
+
+    An amended dose is the `share` of what the cap leaves; it is rounded and made up afterwards.
 
     Raises `InvalidInput` NK405 (a measure is missing), NK301 (fewer doses listed than planned), NK302 (rounding beyond
     its limit), NK303 (renal function forbids it), NK304 (no whole bag) or NK408 (no ideal weight), and `Disagreement`
@@ -69,6 +78,8 @@ def dose_of(line: Administration, number: int, patient: Patient, body: Body, pro
     dose = _uncapped(line, number, patient, body)
     if line.cap is not None and line.cap.chosen.value is not None:
         dose = _capped(dose, line.cap)
+    if share != 1:
+        dose = _reduced(dose, share)
     if line.round is not None and line.round.chosen.value is not None:
         amount, how = round_amount(dose.amount, line.round.chosen.value, line.id)
         dose = dose.then(amount, how, "round", line.round)
@@ -83,8 +94,20 @@ def dose_of(line: Administration, number: int, patient: Patient, body: Body, pro
         amount, how, cautions = from_bags(dose.amount, product, patient, line.id)
         dose = dose.then(amount, how, "bag", product.bag.cells, cautions)
         dose = replace(dose, facts=(*dose.facts, *_bag_facts(product)))
-    second_reckoning(line, number, patient, body, product, dose.amount, dose.unit)
+    second_reckoning(line, number, patient, body, product, dose.amount, dose.unit, share)
     return dose
+
+
+def _reduced(dose: Dose, share: Decimal) -> Dose:
+    """The dose after an amendment has reduced it to a share."""
+    before = cells(dose.amount) if dose.unit == "cells" else f"{grouped(dose.amount)} {dose.unit}"
+    words = said(
+        "{calculation} = {amount}, reduced to {percent} %",
+        calculation=dose.calculation,
+        amount=before,
+        percent=plain(share * 100),
+    )
+    return replace(dose, amount=dose.amount * share, calculation=words)
 
 
 def _bag_facts(product: Product) -> tuple[tuple[str, Fact[Any]], ...]:

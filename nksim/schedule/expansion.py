@@ -34,7 +34,7 @@ class Event:
     """One dose or assessment of a schedule.
 
     `length` is the planned duration or follow-up (None: a moment); amount and unit are None for assessments;
-    `facts` are the facts that the row rests on, by their short names.
+    `facts` are the facts that the row rests on, by their short names; `share` is what amendments leave of the dose.
     """
 
     kind: Literal["dose", "assessment"]
@@ -47,6 +47,7 @@ class Event:
     dose: Dose | None
     facts: tuple[tuple[str, Fact[Any]], ...]
     remarks: tuple[str, ...] = ()
+    share: Decimal = Decimal(1)
 
     @property
     def amount(self) -> Decimal | None:

@@ -191,12 +191,12 @@ def _refuse_harmful_days(schedule: Schedule) -> None:
 
 def _windows_overlap(line: Administration, events: list[Event], clock: dt.time) -> Iterator[Finding]:
     """Two doses of a line whose windows allow the later one first."""
-    for n, (one, other) in enumerate(pairwise(e.occasion for e in events), 1):
+    for one, other in pairwise(e.occasion for e in events):
         if one.latest is None or other.earliest is None:
             continue
         if one.latest.from_anchor_d(clock) > other.earliest.from_anchor_d(clock) + 1e-9:
             form = phrase("{line}: the windows of doses {one} and {other} overlap")
-            yield Finding("NK334", said(form, line=line.id, one=n, other=n + 1))
+            yield Finding("NK334", said(form, line=line.id, one=one.number, other=other.number))
             return
 
 
@@ -209,7 +209,7 @@ def _more_than_an_adult(schedule: Schedule, line: Administration, events: list[E
     adult = Patient(weight=weight.text, height=height.text, age=grown.text, sex="M")
     bare = line.model_copy(update={"round": None, "volume": None, "vials": None})
     for e in events:
-        most = dose_of(bare, e.occasion.number, adult, schedule.choice.protocol.body)
+        most = dose_of(bare, e.occasion.number, adult, schedule.choice.protocol.body, share=e.share)
         if e.dose and e.dose.unit == most.unit and e.dose.target > most.amount:
             yield Finding(
                 "NK338",
@@ -378,12 +378,12 @@ def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
         if not isinstance(relation, Relation) or relation.side != "before":
             continue
         minutes = line.over.chosen.value.minutes if line.over and line.over.chosen.value else Decimal(0)
-        ends = [
-            e.occasion.start.from_anchor_d(clock) + float(minutes) / 1440 for e in schedule.doses if e.line == line.id
-        ]
-        later = [e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line]
-        # The nth dose belongs to the nth; where the counts differ, each to the next that is left.
-        late = [i for i, (end, start) in enumerate(zip(ends, later, strict=False), 1) if end > start + 1e-9]
+        starts = {e.occasion.number: e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == line.id}
+        later = {
+            e.occasion.number: e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line
+        }
+        # The nth dose belongs to the nth, whatever was taken out before it.
+        late = [n for n, at in starts.items() if n in later and at + float(minutes) / 1440 > later[n] + 1e-9]
         if late:
             yield Finding(
                 "NK323",

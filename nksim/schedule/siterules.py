@@ -53,6 +53,11 @@ class SiteRules:
         decided = [str(w) for w in washouts] + ([said("cohort: {why}", why=why)] if why else [])
         return replace(calendar, decided=tuple(decided))
 
+    def placed_again(self, schedule: Schedule, calendar: Calendar, day0: dt.date) -> Calendar:
+        """The calendar of a changed schedule on `day0`, with what was decided and cancelled before."""
+        found = self.place(schedule, [], day0=day0, tz=calendar.tz, earliest=False)
+        return replace(found, decided=calendar.decided, cancelled=calendar.cancelled)
+
 
 def _too_early(washouts: Sequence[Washed], date: dt.date) -> list[Finding]:
     return [

@@ -62,7 +62,7 @@ def _slack(choice: Choice, line: Administration, o: Occasion, anchor_clock: dt.t
             least, most = least + float(held.least.minutes), most + float(held.most.minutes)
             why.append(name)
     # A window around a dose's own day is kept whatever went before; without one the dose follows what it counts from.
-    parent = o.base or (None if line.window else o.origin)
+    parent = (line.id, o.number - 1) if o.follows else o.base or (None if line.window else o.origin)
     whole = least % 1440 == 0 and most % 1440 == 0
     return Slack(round(least, 6), round(most, 6), whole, parent, tuple(why))
 

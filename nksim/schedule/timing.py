@@ -54,7 +54,8 @@ class Occasion:
     """One administration in time: number of count, when, and the earliest and latest that the protocol allows.
 
     `base` is the dose (line, number) that it hangs on and moves with; `origin` the dose from which its series was
-    counted, without moving with it. A sample `after_dose` comes after a dose of the same instant.
+    counted, without moving with it; a dose that `follows` counts from the dose of its line before it. A sample
+    `after_dose` comes after a dose of the same instant. What is `fixed` a person has put there: no rule moves it.
     """
 
     number: int
@@ -66,6 +67,8 @@ class Occasion:
     origin: tuple[str, int] | None = None
     label: str | None = None
     after_dose: bool = False
+    follows: bool = False
+    fixed: bool = False
 
 
 Occasions = dict[str, tuple[Occasion, ...]]
@@ -134,6 +137,8 @@ class _Plan:
             found = [Occasion(0, 0, *self._related(timing, moment), base=base) for base, moment in bases]
         else:
             found = self._series(line, timing)
+        if isinstance(timing, Recurrence) and timing.previous:
+            found = [replace(o, follows=i > 0) for i, o in enumerate(found)]
         return tuple(numbered(o, i, len(found), window) for i, o in enumerate(found, 1))
 
     def _series(self, line: Administration, timing: Any) -> list[Occasion]:
