@@ -215,14 +215,39 @@ def test_checks_stand_on_the_sheet_with_their_code():
     found = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
     made = found.calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai")
     assert "check NK316: il2: 1 doses are planned, the registration has 6" in made.render("html")
-    assert "检查 NK316：il2：计划 1 次，注册信息为 6 次" in made.render("html", lang="zh")
+    assert "核查 NK316：il2：计划 1 次，注册信息为 6 次" in made.render("html", lang="zh")
 
 
 def test_a_waived_check_stands_on_the_sheet_with_its_reason_in_both_languages():
     found = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
     made = found.waive("NK316", "agreed with the sponsor").calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai")
     assert "check NK316 waived (agreed with the sponsor): il2: 1 doses are planned" in made.render("html")
-    assert "检查 NK316 已豁免（agreed with the sponsor）：il2：计划 1 次" in made.render("html", lang="zh")
+    assert "核查 NK316 已豁免（agreed with the sponsor）：il2：计划 1 次" in made.render("html", lang="zh")
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", ("amended", "amendment 2", "Taken out, not to be given", "il2 2/2 on Tue 2027-03-09: amendment 2: omitted: rash",
+                "1 2027-03-05 09:00 delay cells 2 by 1 d: fever (Li Na)")),
+        ("zh", ("已更改", "更改 2", "已取消，不得给药", "il2 2/2，周二 2027-03-09: 更改 2: 取消（不补给）：rash",
+                "1 2027-03-05 09:00 delay cells 2 by 1 d: fever (Li Na)")),
+    ],
+)  # fmt: skip
+def test_a_sheet_shows_what_was_amended_and_not_as_a_dose_what_was_taken_out(lang, said):
+    found = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0, 7")
+    made = found.calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai")
+    made = made.amend("delay cells 2 by 1 d: fever", when="2027-03-05T09:00", who="Li Na")
+    made = made.amend("omit il2 2: rash", when="2027-03-06T09:00")
+    markup = made.render("html", lang=lang)
+    doses, *_ = tables(markup)
+    assert [row[1] for row in doses] == [*"−7 −6 −5 −4 −3 −2 0 0 8".split()]
+    assert said[0] in doses[-1][0]
+    for words in said[1:]:
+        assert words in markup
+    assert f"log {made.log[-1].hash[:12]}" in markup
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(made.render("pdf", lang=lang))).pages)
+    assert all(words in text for words in said[1:3])
 
 
 # ISMP list of error-prone abbreviations, symbols and dose designations (2021), and the Joint Commission's "do not use".

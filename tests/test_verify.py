@@ -64,7 +64,16 @@ def found_in(path, data):
         return [f.message for f in error.faults]
 
 
+def waived():
+    """With a check that holds the calendar back, another that warns, and a weighing."""
+    found = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0, 7, 14")
+    found = found.change("flu.dose", "1 mg/kg").waive("NK328", "agreed with the sponsor").waive("NK316", "试验组决定")
+    child = nksim.Patient(weight="20 kg", height="110 cm", age="6 y", sex="F", weighed="2027-02-20")
+    return found.calendar(child, day0="2027-03-01", tz="Asia/Shanghai").amend("omit il2 2: rash", when=BEFORE)
+
+
 MADE = {
+    "waived": waived,
     "jk500": jk500,
     "nkaml": nkaml,
     "ink-aml": ink_aml,
@@ -124,6 +133,42 @@ def test_a_file_of_closures_that_changed_is_refused(tmp_path):
     closed.write_text("\r\n".join(lines).replace("0308", "0309"), newline="")
     with pytest.raises(InvalidInput, match="NK733"):
         differences(opened(tmp_path / "x.json"))
+
+
+@pytest.mark.parametrize("make", [jk500, ten, waived])
+def test_a_chinese_ics_is_made_again_in_chinese(make, tmp_path):
+    path = tmp_path / "x.ics"
+    make().save(path, lang="zh")
+    assert "静脉" in path.read_text()
+    assert differences(opened(path)) == []
+    path.write_bytes(path.read_bytes().replace("静脉".encode(), "口服".encode()))
+    assert differences(opened(path)) != []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("NK316", "agreed with nobody"), ("NK310", "agreed with the sponsor"), ("NK999", "x"), ("NK316", "")],
+)
+def test_a_waiver_that_was_put_in_or_rewritten_is_found(code, reason, tmp_path):
+    path = tmp_path / "x.json"
+    waived().save(path)
+    held = json.loads(path.read_text())
+    held["provenance"]["waivers"][1] = {"code": code, "reason": reason}
+    assert found_in(path, held) != []
+    held["provenance"]["waivers"] = []
+    assert found_in(path, held) != []
+
+
+def test_an_amended_calendar_keeps_its_waivers_and_an_untouched_row_its_version():
+    made = waived()
+    (calendar,) = made.calendars
+    assert {f.code: f.waived for f in calendar.findings if f.waived} == {
+        "NK328": "agreed with the sponsor",
+        "NK316": "试验组决定",
+    }
+    # il2 2 was taken out: NK316 now counts another number of il2 doses, and only their rows read differently.
+    assert {r.event.line for r in calendar.rows if r.changed} == {"il2"}
+    assert [r.event.line for r in calendar.rows if r.sequence] == []
 
 
 def test_a_changed_dose_is_named_by_its_field(amended):

@@ -26,7 +26,8 @@ _TERMS = tuple(map(phrase, (
     "dose", "weight", "bsa", "bsa cap", "days", "timing", "at", "over", "route", "numbering", "anchor", "phase start",
     "cap", "round", "volume", "vials", "renal", "bag", "viability", "recovery", "purity", "give", "from", "for",
     "months", "samples", "window", "age", "part", "whole, up", "whole, nearest", "first patient", "each patient",
-    "conditioning", "treatment", "maintenance", "induction", "IV", "SC", "PO", "IM", "IT", "external",
+    "conditioning", "treatment", "maintenance", "induction", "high-dose therapy", "transplantation",
+    "IV", "SC", "PO", "IM", "IT", "external",
     "Mosteller", "DuBois", "Haycock", "Gehan-George", "Boyd", "Stevenson", "Fujimoto", ", ", "; ",
 )))  # fmt: skip
 

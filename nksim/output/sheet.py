@@ -110,15 +110,19 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language, log: Seque
     ]
     clock = "* " + say(CLOCK_TIMES, time=f"{calendar.schedule.anchor_clock:%H:%M}")
     caution = (lang.caution,) if lang.caution else ()
+    sealed = (f"log {log[-1].hash[:12]}",) if len(log) > 1 else ()
+    own = [e.number for e in log if e.patient == patient.id]
+    head = [patient.id, choice.protocol.registration, choice.name]
+    head += [say("amendment {number}", number=own[-1])] if own else []
     return Sheet(
         lang.code,
         lang.quote(choice.protocol.title),
-        shortened(" · ".join((patient.id, choice.protocol.registration, choice.name)), _HEAD),
+        shortened(" · ".join(head), _HEAD),
         tuple(_fields(calendar, lang)),
         (_doses(calendar, numbers, lang), *_assessments(calendar, lang)),
         tuple(listings),
         (clock, *caution, say(NO_PRESCRIPTION)),
-        " · ".join((*caution, say(NO_PRESCRIPTION), provenance.line())),
+        " · ".join((*caution, say(NO_PRESCRIPTION), provenance.line(), *sealed)),
         say(said(PAGE, page="\x01", pages="\x02")),
         tuple(map(say, SIGNATURES)),
         tuple(map(say, SIGNED)),
@@ -276,7 +280,7 @@ def _name(calendar: Calendar, row: Row, lang: Language) -> str:
 def _assessments(calendar: Calendar, lang: Language) -> list[Grid]:
     rows = [
         (
-            Cell(lang.say(dated(row.start))),
+            Cell(lang.say(dated(row.start)), kept=True),
             Cell(signed(row.protocol_day)),
             Cell(lang.say(row.event.what)),
             Cell(lang.say("{number} of {count}", number=row.event.occasion.number, count=row.event.occasion.count)),
