@@ -272,7 +272,7 @@ def read_by_a_person(made):
     typed = ("Command", "命令", "Set by the user", "用户设定", "Protocol ", "方案 ", "Program", "程序")
     lines = [text for _, text in made.fields]
     lines += [cell.text for grid in made.tables for row in grid.rows for cell in row]
-    lines += [part for listing in made.listings for item in listing.items for part in item]
+    lines += [part for listing in (*made.amended, *made.listings) for item in listing.items for part in item]
     lines = [line for line in (*lines, *made.closing, made.title) if not line.startswith(typed)]
     quoted = re.compile(r"(?:printed|read|原文) '[^']*'|'[^']*' 读作|100WU/m2")
     return "\n".join(quoted.sub("", line) for line in lines)
@@ -335,7 +335,7 @@ def test_the_pdf_has_the_text_of_the_sheet_and_carries_its_fonts(path, lang):
     made = sheet(calendar, calendars(path).provenance, language(lang))
     wanted = [made.title, *(f"{label}:{value}" for label, value in made.fields)]
     wanted += [cell.text for grid in made.tables for row in grid.rows for cell in row]
-    wanted += [part for listing in made.listings for item in listing.items for part in item]
+    wanted += [part for listing in (*made.amended, *made.listings) for item in listing.items for part in item]
     assert [w for w in wanted if re.sub(r"\s+", "", w) not in text] == []
     fonts = [f.get_object() for p in read.pages for f in p["/Resources"]["/Font"].values()]
     used = [f for f in fonts if f["/BaseFont"] not in ("/Helvetica", "/ZapfDingbats")]

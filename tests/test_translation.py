@@ -210,3 +210,13 @@ def test_a_protocol_without_translation_is_shown_with_its_text_marked():
     assert table.startswith(f"{MARK}{title}")
     # Its cells are called nk and have neither a title nor a Chinese name.
     assert f"{MARK}nk " in table
+
+
+def test_headings_and_names_of_the_catalogues_can_be_printed_in_bold():
+    """Otherwise the heading of what is taken out would stand less strongly than others; see output/fonts/README.md."""
+    from reportlab.pdfbase.ttfonts import TTFontFile
+
+    held = TTFontFile(str(HERE / "output" / "fonts" / "NotoSansSC-Bold.ttf")).charToGlyph
+    names = (HERE / "protocol" / "drugs.yaml").read_text(encoding="utf-8")
+    used = set(names + "".join(t for domain in MESSAGES for t in entries(domain).values()))
+    assert sorted(c for c in used if c.isprintable() and ord(c) not in held) == []

@@ -80,13 +80,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One patient's sheet: who, what, the doses, how they came about, what to look at, and who signs."""
+    """One patient's sheet: who, what, the doses, what was amended, how they came about, what to look at, who signs."""
 
     language: str
     title: str
     running: str
     fields: tuple[tuple[str, str], ...]
     tables: tuple[Grid, ...]
+    amended: tuple[Listing, ...]
     listings: tuple[Listing, ...]
     closing: tuple[str, ...]
     foot: str
@@ -102,7 +103,6 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language, log: Seque
     calculations = _calculations(calendar, lang)
     numbers = {name: f"[{i}]" for i, name in enumerate(calculations, 1)}
     listings = [
-        *_listed(amendments(calendar, log, lang), lang),
         Listing(say("Calculations"), tuple(calculations.values()), tuple(numbers.values())),
         Listing(say("Checks"), _checks(calendar, lang)),
         *_listed(basis_of(calendar, lang), lang),
@@ -120,6 +120,7 @@ def sheet(calendar: Calendar, provenance: Provenance, lang: Language, log: Seque
         shortened(" · ".join(head), _HEAD),
         tuple(_fields(calendar, lang)),
         (_doses(calendar, numbers, lang), *_assessments(calendar, lang)),
+        tuple(_listed(amendments(calendar, log, lang), lang)),
         tuple(listings),
         (clock, *caution, say(NO_PRESCRIPTION)),
         " · ".join((*caution, say(NO_PRESCRIPTION), provenance.line(), *sealed)),

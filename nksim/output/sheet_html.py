@@ -60,7 +60,7 @@ def _section(number: int, s: Sheet) -> str:
     parts = [
         f'<section id="s{number}">\n<h1>{_text(s.title)}</h1>\n<dl class="fields">{"".join(_fields(s))}</dl>\n',
         *map(_table, s.tables),
-        _listing(s.listings[0]),
+        *map(_listing, (*s.amended, s.listings[0])),
         f'<div class="columns">{"".join(map(_listing, s.listings[1:]))}</div>\n',
         "".join(f'<p class="closing">{_text(text)}</p>\n' for text in s.closing),
         _signatures(s),

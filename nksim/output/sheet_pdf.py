@@ -88,8 +88,9 @@ def _flow(s: Sheet) -> Iterator[Any]:
         yield _text(_bold(grid.heading), s, 9.5, before=7, after=2)
         yield _table(grid, s)
     calculations, *others = s.listings
-    for block in _listing(calculations, s):
-        yield KeepTogether(block)
+    for listing in (*s.amended, calculations):
+        for block in _listing(listing, s):
+            yield KeepTogether(block)
     yield Columns([block for listing in others for block in _listing(listing, s)])
     closing = [_text(_plain(text), s, 8, before=3) for text in s.closing]
     yield KeepTogether([*closing, _signatures(s)])
