@@ -15,17 +15,14 @@ from nksim.output import calendars, files
 from nksim.output.language import language
 from nksim.output.provenance import Provenance, provenance
 from nksim.output.requests import request
-from nksim.output.revisions import effects
 from nksim.patient import Patient
 from nksim.protocol.catalog import file_of, load
 from nksim.protocol.choice import Choice, choose
 from nksim.protocol.choice import change as answer_fact
 from nksim.protocol.model import Protocol
 from nksim.protocol.times import clock
-from nksim.schedule.amendment import Amendment, change, moment, one_line
 from nksim.schedule.calendar import Calendar, Row
 from nksim.schedule.expansion import expand
-from nksim.schedule.revision import amended
 from nksim.schedule.siterules import SiteRules
 from nksim.schedule.waivers import Waivers, hold, waived, waiver
 
@@ -159,7 +156,11 @@ class Regimen:
                 faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
         if faults:
             raise InvalidInput(dict.fromkeys(faults))
-        when = moment(issued, patients[0][2]).isoformat() if issued and patients else None
+        when = None
+        if issued and patients:
+            from nksim.schedule.amendment import moment
+
+            when = moment(issued, patients[0][2]).isoformat()
         asked = request(self, patients, cells_at=cells_at, rules=rules, earliest=earliest, issued=when)
         source = provenance(choice, command=self.command, waivers=self.waivers, request=asked)
         log = sealed((), calendar=digest(calendars.content(placed, source)), change="issued", when=when)
@@ -232,6 +233,10 @@ class PatientCalendars:
         cells 2: start 2027-03-08 10:00 -> 2027-03-11 10:00, day 7 -> 10
         dlt 2: start 2027-03-08 10:00 -> 2027-03-11 10:00, end 2027-04-05 10:00 -> 2027-04-08 10:00, day 7 -> 10
         """
+        from nksim.output.revisions import effects
+        from nksim.schedule.amendment import Amendment, change, moment, one_line
+        from nksim.schedule.revision import amended
+
         ids = [c.schedule.patient.id for c in self.calendars]
         if id not in (ids if id is not None or len(ids) > 1 else [None]):
             raise UsageError("NK527", f"{'no patient ' + shorten(id) if id else 'which patient?'}", help=", ".join(ids))
