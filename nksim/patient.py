@@ -13,6 +13,7 @@ from nksim.dates import parse_date
 from nksim.errors import Fault, InvalidInput, Misread, NksimError, Place, shorten
 from nksim.limits import limit
 from nksim.units import convert, plain, quantity
+from nksim.words import phrase, said
 
 _EXAMPLES = {
     "weight": "20 kg",
@@ -223,11 +224,11 @@ class Patient:
             return None
         if self.age_y < 18:
             found = self.schwartz()
-            return None if found is None else (found, "bedside Schwartz")
+            return None if found is None else (found, said("bedside Schwartz"))
         clearance = self.clearance_ml_min()
         if clearance is None:
             return None
-        return clearance * 1.73 / self.bsa_m2("mosteller"), "Cockcroft-Gault per 1.73 m²"
+        return clearance * 1.73 / self.bsa_m2("mosteller"), said("Cockcroft-Gault per 1.73 m²")
 
     def __str__(self) -> str:
         known = [(self.weight_kg, "kg"), (self.height_cm, "cm"), (self.age_y, "y")]
@@ -354,9 +355,11 @@ BSA_FORMULAS: dict[str, Callable[[float, float], float]] = {
 HEIGHT_FREE = ("chinese-paediatric",)
 # What must be known before a dose rests on one of these.
 BSA_CAUTIONS = {
-    "stevenson": "the constants of Stevenson's formula are remembered, not read in a source: check them",
-    "chinese-paediatric": "this BSA uses no height and falls from 1.15 to 1.05 m² (9 %) just above 30 kg; "
-    "its constants stand on one web page: check them",
+    "stevenson": phrase("the constants of Stevenson's formula are remembered, not read in a source: check them"),
+    "chinese-paediatric": phrase(
+        "this BSA uses no height and falls from 1.15 to 1.05 m² (9 %) just above 30 kg; "
+        "its constants stand on one web page: check them"
+    ),
 }
 BSA_NAMES = {
     "mosteller": "Mosteller",
@@ -366,5 +369,5 @@ BSA_NAMES = {
     "boyd": "Boyd",
     "fujimoto": "Fujimoto",
     "stevenson": "Stevenson",
-    "chinese-paediatric": "Chinese paediatric, by weight alone",
+    "chinese-paediatric": phrase("Chinese paediatric, by weight alone"),
 }

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nksim.errors import Fault, InvalidInput, Misread, UsageError, shorten
+from nksim.ledger import Entry, digest, sealed
 from nksim.output import calendars, files
+from nksim.output.language import language
 from nksim.output.provenance import Provenance, provenance
+from nksim.output.requests import request
 from nksim.patient import Patient
-from nksim.protocol.catalog import load
-from nksim.protocol.choice import Choice, change, choose
+from nksim.protocol.catalog import file_of, load
+from nksim.protocol.choice import Choice, choose
+from nksim.protocol.choice import change as answer_fact
 from nksim.protocol.model import Protocol
 from nksim.protocol.times import clock
 from nksim.schedule.calendar import Calendar, Row
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from nksim.escalation import Escalation
     from nksim.run import Run
 
-CALENDAR_FORMATS = ("table", "csv", "json", "ics")
+CALENDAR_FORMATS = ("table", "csv", "json", "ics", "html", "pdf")
 
 
 def protocol(id_or_path: str) -> Regimen:
@@ -37,7 +41,7 @@ def protocol(id_or_path: str) -> Regimen:
     >>> cal.rows[0].start.date().isoformat(), cal.rows[0].event.amount
     ('2027-02-22', Decimal('1200'))
     """
-    return Regimen(load(id_or_path))
+    return Regimen(load(id_or_path), file=file_of(id_or_path))
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Regimen:
     accept_assumed: bool = False
     command: str | None = field(default=None, compare=False)
     waivers: Waivers = ()
+    file: str | None = field(default=None, compare=False)
 
     def waive(self, code: str, reason: str) -> Regimen:
         """The same with a check overruled, e.g. `waive("NK312", "agreed with the sponsor")`; kept in every output.
@@ -65,7 +70,7 @@ class Regimen:
 
     def change(self, path: str, value: str) -> Regimen:
         """The same with one fact answered, e.g. `change("cells.days", "0, 7, 14")`; checked at once."""
-        change(self.protocol, path, value)
+        answer_fact(self.protocol, path, value)
         return replace(self, settings=(*self.settings, (path, value)))
 
     def vary(self, *axes: str) -> tuple[Regimen, ...]:
@@ -84,11 +89,12 @@ class Regimen:
         """The same at the dose level of that number, counted from 1."""
         return replace(self, dose_level=number)
 
-    def describe(self) -> str:
+    def describe(self, lang: str = "en") -> str:
         """Every line of the protocol in words, with the answers given so far; * assumed, ? unknown."""
-        from nksim.output.protocols import in_full
+        from nksim.output.description import in_full
 
-        return in_full(reduce(lambda p, answer: change(p, *answer), self.settings, self.protocol), self.arm_name)
+        answered = reduce(lambda p, answer: answer_fact(p, *answer), self.settings, self.protocol)
+        return in_full(answered, self.arm_name, language(lang))
 
     def arms(self) -> tuple[Regimen, ...]:
         """One regimen for each arm; itself where an arm is chosen or there is only one."""
@@ -108,14 +114,15 @@ class Regimen:
         cells_at: str = "10:00",
         site: SiteRules | None = None,
         earliest: bool = False,
+        issued: str | None = None,
     ) -> PatientCalendars:
         """The dosing calendar of a patient whose first cells fall on `day0` in the IANA zone `tz`.
 
-        `site` and `earliest` are those of `calendars`.
+        `site`, `earliest` and `issued` are those of `calendars`.
 
         Raises `Unanswered` where doses or days are unknown, or assumed and not accepted (`assume()`).
         """
-        return self.calendars([(patient, day0, tz)], cells_at=cells_at, site=site, earliest=earliest)
+        return self.calendars([(patient, day0, tz)], cells_at=cells_at, site=site, earliest=earliest, issued=issued)
 
     def calendars(
         self,
@@ -124,8 +131,9 @@ class Regimen:
         cells_at: str = "10:00",
         site: SiteRules | None = None,
         earliest: bool = False,
+        issued: str | None = None,
     ) -> PatientCalendars:
-        """One calendar each for patients with their day 0 and zone.
+        """One calendar each for patients with their day 0 and zone; `issued` (a time) dates the events of an .ics.
 
         With `earliest` the day given is where the search for each day 0 begins; patients of one file then follow one
         another by the protocol's `cohorts:`. `site` says what is closed and what therapy went before.
@@ -148,7 +156,15 @@ class Regimen:
                 faults += [f if f.place else replace(f, place=patient.place) for f in error.faults]
         if faults:
             raise InvalidInput(dict.fromkeys(faults))
-        return PatientCalendars(tuple(placed), provenance(choice, command=self.command, waivers=self.waivers))
+        when = None
+        if issued and patients:
+            from nksim.schedule.amendment import moment
+
+            when = moment(issued, patients[0][2]).isoformat()
+        asked = request(self, patients, cells_at=cells_at, rules=rules, earliest=earliest, issued=when)
+        source = provenance(choice, command=self.command, waivers=self.waivers, request=asked)
+        log = sealed((), calendar=digest(calendars.content(placed, source)), change="issued", when=when)
+        return PatientCalendars(tuple(placed), source, rules, log)
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
         """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""
@@ -182,38 +198,116 @@ class Regimen:
 
 @dataclass(frozen=True)
 class PatientCalendars:
-    """The calendars of one or more patients; print it for the table, or save it in any format."""
+    """The calendars of one or more patients; print it for the table, save it in any format, or amend it."""
 
     calendars: tuple[Calendar, ...]
     provenance: Provenance
+    rules: SiteRules = field(default_factory=SiteRules)
+    log: tuple[Entry, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
         """Every row of every calendar, in order."""
         return tuple(row for c in self.calendars for row in c.rows)
 
-    def render(self, form: str) -> str | bytes:
-        """The calendars as `table`, `csv`, `json` or `ics`."""
+    def amend(
+        self,
+        sentence: str,
+        *,
+        when: str,
+        who: str | None = None,
+        id: str | None = None,
+        past: bool = False,
+        deviation: bool = False,
+    ) -> PatientCalendars:
+        """The calendars after one change, `delay cells 2 by 3 d: fever`, decided at `when`, with one more log entry.
+
+        `id` names the patient where there are several. Raises what `nksim.schedule.amendment.change` and
+        `nksim.schedule.revision.amended` raise, `UsageError` NK527 (which patient), or `InvalidInput` NK528 where
+        `when` lies before the last entry of the log.
+
+        >>> p = protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0, 7")
+        >>> cal = p.calendar(Patient(weight="20 kg", height="110 cm"), day0="2027-03-01", tz="Asia/Shanghai")
+        >>> print(*cal.amend("delay cells 2 by 3 d: fever", when="2027-03-05T09:00").log[1].effects, sep="\\n")
+        il2 2: start 2027-03-08 09:15 -> 2027-03-11 09:15, day 7 -> 10
+        cells 2: start 2027-03-08 10:00 -> 2027-03-11 10:00, day 7 -> 10
+        dlt 2: start 2027-03-08 10:00 -> 2027-03-11 10:00, end 2027-04-05 10:00 -> 2027-04-08 10:00, day 7 -> 10
+        """
+        from nksim.output.revisions import effects
+        from nksim.schedule.amendment import Amendment, change, moment, one_line
+        from nksim.schedule.revision import amended
+
+        ids = [c.schedule.patient.id for c in self.calendars]
+        if id not in (ids if id is not None or len(ids) > 1 else [None]):
+            raise UsageError("NK527", f"{'no patient ' + shorten(id) if id else 'which patient?'}", help=", ".join(ids))
+        old = self.calendars[ids.index(id) if id else 0]
+        amendment = Amendment(
+            len(self.log),
+            moment(when, old.tz),
+            change(sentence),
+            one_line(who, "who") if who else None,
+            past,
+            deviation,
+        )
+        last = self.log[-1].when if self.log else None
+        if last and amendment.when < dt.datetime.fromisoformat(last):
+            raise InvalidInput(
+                "NK528", f"{when} is before {last}, when the last change was decided", help="the log grows forward"
+            )
+        new = amended(old, amendment, self.rules, self.provenance.waivers)
+        hold(new.findings)
+        every = tuple(new if c is old else c for c in self.calendars)
+        log = sealed(
+            self.log,
+            calendar=digest(calendars.content(every, self.provenance)),
+            change=str(amendment.change),
+            when=amendment.when.isoformat(),
+            who=amendment.who,
+            patient=old.schedule.patient.id,
+            reason=amendment.change.reason,
+            past=past,
+            deviation=deviation,
+            effects=effects(old, new),
+        )
+        return replace(self, calendars=every, log=log)
+
+    def render(self, form: str, *, lang: str = "en") -> str | bytes:
+        """The calendars as `table`, `csv`, `json`, `ics`, or as a sheet to print, `html` or `pdf`.
+
+        `lang` is the language for a person's eye, `en` or `zh`; CSV and JSON are the same in each.
+        """
+        spoken = language(lang)
         if form == "csv":
             return calendars.as_csv(self.calendars)
         if form == "json":
-            return calendars.as_json(self.calendars, self.provenance)
+            return calendars.as_json(self.calendars, self.provenance, self.log)
         if form == "ics":
             from nksim.output.ics import as_ics
 
-            return as_ics(self.calendars, self.provenance)
+            return as_ics(self.calendars, self.provenance, spoken, self.log)
+        if form == "html":
+            from nksim.output.sheet_html import as_html
+
+            return as_html(self.calendars, self.provenance, spoken, self.log)
+        if form == "pdf":
+            try:
+                from nksim.output.sheet_pdf import as_pdf
+            except ModuleNotFoundError:
+                raise UsageError("NK711", "a PDF sheet needs reportlab", help="pip install 'nksim[sheets]'") from None
+            return as_pdf(self.calendars, self.provenance, spoken, self.log)
         if form == "table":
-            return calendars.as_table(self.calendars, self.provenance)
+            return calendars.as_table(self.calendars, self.provenance, spoken, self.log)
         raise UsageError("NK703", f"no calendar format {shorten(form)}", help=f"one of {', '.join(CALENDAR_FORMATS)}")
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Writes the file in the format of its suffix: .txt, .csv, .json or .ics."""
+    def save(self, path: str | Path, *, force: bool = False, lang: str = "en") -> None:
+        """Writes the file in the format of its suffix: .txt, .csv, .json, .ics, .html or .pdf."""
         target = Path(path)
         form = {"txt": "table"}.get(target.suffix[1:], target.suffix[1:])
         files.check_free(target, force=force)
-        content = self.render(form)
+        content = self.render(form, lang=lang)
         if form == "csv":
-            files.write_csv(target, str(content), self.provenance.as_dict())
+            source = {**self.provenance.as_dict(), "log": [e.as_dict() for e in self.log]}
+            files.write_csv(target, str(content), source)
         else:
             files.write(target, content)
 
@@ -224,4 +318,4 @@ class PatientCalendars:
         return calendars.as_fragment(self.calendars, self.provenance)
 
     def __str__(self) -> str:
-        return calendars.as_table(self.calendars, self.provenance)
+        return calendars.as_table(self.calendars, self.provenance, log=self.log)

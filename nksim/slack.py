@@ -37,11 +37,14 @@ def drawn_shifts(choice: Choice, seed: int, timing: int) -> dict[Key, float]:
     def place_line(line: str) -> None:
         """Shifts of a whole line, once those of every line that it hangs on are final."""
         keys = [(line, o.number) for o in found[line]]
-        for above in {own.parent[0] for key in keys if (own := held[key]).parent}:
+        for above in {own.parent[0] for key in keys if (own := held[key]).parent} - {line}:
             if (above, 1) not in shifts:
                 place_line(above)
         planned = [o.start.from_anchor_d(ANCHOR_CLOCK) for o in found[line]]
-        real = sorted(p + _drawn(held[key], key, seed, timing, shifts) for p, key in zip(planned, keys, strict=True))
+        for key in keys:
+            # One by one: a dose may count from the one before it.
+            shifts[key] = _drawn(held[key], key, seed, timing, shifts)
+        real = sorted(p + shifts[key] for p, key in zip(planned, keys, strict=True))
         if held_apart := gaps.get(line):
             least = float(held_apart.minutes) / 1440
             real = list(accumulate(real, lambda before, own: max(own, before + least)))

@@ -118,6 +118,42 @@ def test_text_that_looks_like_a_formula_is_no_formula_in_a_spreadsheet():
     ]
 
 
+# OWASP, CSV injection: how a cell begins that a spreadsheet may run, with the full-width signs of Chinese input.
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\\t", "\\r", "\\n", "\\0", "＝", "＋", "－", "＠"])
+def test_no_text_cell_begins_as_a_formula_does(sign):
+    evil = f'    assess:\n      - {{id: x, what: "{sign}cmd|calc", days: "1"}}\n'
+    calendars = Regimen(parse_protocol((TEXT + evil).encode(), "e.yaml")).calendar(
+        PATIENT, day0="2027-03-01", tz="Asia/Shanghai"
+    )
+    for row in records(calendars):
+        for name, cell in row.items():
+            if name not in ("protocol_day", "study_day"):
+                assert not re.match("[=+\\-@\t\r\n\0＝＋－＠]", cell), (name, cell)
+    (cell,) = [r["product"] for r in records(calendars) if r["administration"] == "x"]
+    assert cell.lstrip("'").strip("\0\t\r\n =+-@＝＋－＠") == "cmd|calc"
+
+
+def test_numbers_of_the_csv_are_numbers_for_a_program_that_reads_it():
+    for row in records(jk500()):
+        for name in ("dose_number", "dose_count", "protocol_day", "study_day", "dose", "duration_min"):
+            assert row[name] == "" or re.fullmatch(r"-?\d+(\.\d+)?", row[name]), (name, row[name])
+    assert float(records(jk500())[0]["protocol_day"]) == -7
+
+
+def test_chinese_and_latin_text_is_the_same_in_every_format():
+    words = "骨髓 (MRD), Zürich naïve ½ µL 药"
+    text = f'    assess:\n      - {{id: x, what: "{words}", days: "1"}}\n'
+    made = Regimen(parse_protocol((TEXT + text).encode(), "e.yaml")).calendar(
+        PATIENT, day0="2027-03-01", tz="Asia/Shanghai"
+    )
+    (cell,) = [r["product"] for r in records(made) if r["administration"] == "x"]
+    (row,) = [r for r in json.loads(made.render("json"))["patients"][0]["rows"] if r["administration"] == "x"]
+    assert cell == row["product"] == words
+    assert words in made.render("table")
+    # UTF-8 without a byte-order mark.
+    assert not made.render("csv").startswith("\ufeff")
+
+
 def test_the_json_has_its_version_its_provenance_and_the_rows_of_the_csv():
     found = jk500()
     content = json.loads(found.render("json"))
@@ -200,8 +236,8 @@ def test_the_same_calendar_is_the_same_bytes(form):
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match=r"NK703.*(.|\n)*table, csv, json, ics"):
-        jk500().render("pdf")
+    with pytest.raises(UsageError, match=r"NK703.*(.|\n)*table, csv, json, ics, html, pdf"):
+        jk500().render("xlsx")
 
 
 def test_a_minus_is_a_minus_and_units_are_words():

@@ -84,7 +84,7 @@ def test_no_partial_file_is_left_where_the_input_is_at_fault(capfd, tmp_path):
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("c.pdf", "NK703"),
+        ("c.docx", "NK703"),
         ("c", "NK703"),
         ("c.CSV", "NK703"),
         ("nowhere/c.csv", "NK701"),

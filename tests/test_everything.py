@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nksim.output.protocols import in_full
+from nksim.output.description import in_full
 from nksim.patient import Patient
 from nksim.protocol.choice import choose
 from nksim.protocol.reading import read_protocol

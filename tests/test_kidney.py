@@ -55,7 +55,7 @@ def test_a_band_may_give_a_share_of_the_dose(clearance, mg):
 
 def test_the_calculation_names_the_renal_band():
     assert flu(GENERIC, patient("60")).calculation == (
-        "25 mg/m² × 2.000000 m² (Mosteller, 180 cm, 80 kg) × 80 % [renal band of 51.9 mL/min/1.73 m² by "
+        "25 mg/m² × 2 m² (Mosteller, 180 cm, 80 kg) × 80 % [renal band of 51.9 mL/min/1.73 m² by "
         "Cockcroft-Gault per 1.73 m²]"
     )
 

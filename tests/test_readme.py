@@ -10,14 +10,19 @@ from printed import same_text
 from nksim.cli import run
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```console\n\$ nksim (.*?)\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = re.findall(r"```console\n\$ (nksim .*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=[c[:40] for c, _ in EXAMPLES])
-def test_the_readme_shows_true_output(command, shown, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("block", BLOCKS, ids=[b[6:46] for b in BLOCKS])
+def test_the_readme_shows_true_output(block, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(shlex.split(command))
-    out, err = capsys.readouterr()
+    for example in block.split("\n$ "):
+        command, _, shown = example.partition("\n")
+        run(shlex.split(command)[1:])
+        check(shown, *capsys.readouterr())
+
+
+def check(shown, out, err):
     rest = (out if out else err).splitlines()
     for part in shown.strip("\n").split("\n…\n"):
         lines = part.removesuffix("\n…").splitlines()

@@ -67,6 +67,15 @@ def test_every_protocol_is_valid_read_strictly_and_as_an_editor_reads_it(path):
     assert [e.message for e in CHECK.iter_errors(yaml.load(data, Yaml12))] == []
 
 
+@pytest.mark.parametrize(("counted", "refused"), [("plan", False), ("previous dose", False), ("last dose", True)])
+def test_schema_and_model_agree_what_a_recurrence_counts_from(counted, refused):
+    content = copy.deepcopy(read_tree(EVERYTHING.read_bytes(), "a.yaml").content)
+    lines = [line for arm in content["arms"].values() for phase in arm["phases"] for line in phase["give"]]
+    recurring = [line["days"] for line in lines if isinstance(line.get("days"), dict) and "every" in line["days"]]
+    recurring[0]["from"] = counted
+    assert (refused_by_schema(content), refused_by_model(content)) == (refused, refused)
+
+
 def test_a_line_for_the_editor_does_not_change_the_file():
     line = b"# yaml-language-server: $schema=protocol.schema.json\n"
     data = EVERYTHING.read_bytes()

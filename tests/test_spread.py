@@ -12,6 +12,7 @@ import nksim
 from nksim.cli import run as cli
 from nksim.errors import InvalidInput
 from nksim.patient import Patient
+from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.protocol.reading import parse_protocol
 from nksim.regimen import Regimen
@@ -194,3 +195,21 @@ def test_sampled_timing_reads_the_peak_only_after_the_last_patient_has_had_a_day
     a, b = (run.metrics()["donor_nk_cmax"].median for run in (planned, sampled))
     assert b < 1.2 * a
     assert sampled.metrics()["donor_nk_peak"].n == 0
+
+
+def test_a_late_dose_makes_those_late_that_count_from_it():
+    c = choose(
+        load("jk500"),
+        settings=(
+            ("cells.dose", "1e7 cells/kg"),
+            ("cells.days", "{count: 3, every: 7 d, from: previous dose}"),
+            ("cells.window", "0..1 d"),
+        ),
+    )
+    found = spreads(slacks(c, timed(c), ANCHOR_CLOCK))
+    # Each may be a day late, and counts from one that may be.
+    assert [found["cells", n].late / 1440 for n in (1, 2, 3)] == [1, 2, 3]
+    assert found["il2", 3].late / 1440 == pytest.approx(3 + 15 / 1440)
+    for timing in range(20):
+        shifts = drawn_shifts(c, 1, timing)
+        assert shifts["cells", 1] <= shifts["cells", 2] <= shifts["cells", 3] <= 3

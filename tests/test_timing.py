@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nksim.errors import InvalidInput
+from nksim.errors import InvalidInput, Misread
 from nksim.protocol.choice import choose
 from nksim.protocol.reading import parse_protocol
 from nksim.protocol.times import days, recurrence, span
@@ -197,3 +197,12 @@ def test_the_last_of_three_is_the_third_and_the_first_is_the_first():
 # From 10:30 to 09:15 the next day are 22 hours and 45 minutes.
 def test_nominal_days_count_from_the_anchor_s_own_clock():
     assert Moment(1, dt.time(9, 15)).from_anchor_d(dt.time(10, 30)) == pytest.approx(22.75 / 24, abs=1e-12)
+
+
+def test_a_recurrence_may_count_each_dose_from_the_one_before():
+    found = days({"count": "3", "every": "2 d", "from": "previous dose"})
+    assert found.offsets() == days({"count": "3", "every": "2 d"}).offsets() == (0, 2, 4)
+    assert str(found) == "3 doses, every 2 d, each counted from the dose before"
+    assert days({"count": "3", "every": "2 d", "from": "plan"}) == days({"count": "3", "every": "2 d"})
+    with pytest.raises(Misread, match="is not known"):
+        days({"count": "3", "every": "2 d", "from": "last dose"})

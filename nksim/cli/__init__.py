@@ -15,6 +15,7 @@ import click
 
 from nksim import __version__
 from nksim.cli import options
+from nksim.cli.amend import amend
 from nksim.cli.calendar import calendar
 from nksim.cli.compare import compare
 from nksim.cli.escalate import escalate
@@ -26,6 +27,7 @@ from nksim.cli.qualify import qualify
 from nksim.cli.serve import serve
 from nksim.cli.simulate import simulate
 from nksim.cli.validate import validate
+from nksim.cli.verify import verify
 from nksim.errors import Fault, NksimError
 
 
@@ -38,7 +40,9 @@ def cli() -> None:
     """
 
 
-for command in (protocols, models, calendar, simulate, compare, escalate, validate, qualify, export, explain, serve):
+for command in (
+    protocols, models, calendar, amend, verify, simulate, compare, escalate, validate, qualify, export, explain, serve,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from nksim.patient import Patient
 
-FORMATS = ("table", "csv", "json", "ics")
+FORMATS = ("table", "csv", "json", "ics", "html")
+FILES = ("txt", "csv", "json", "ics", "html", "pdf")
 
 
 @click.command()
@@ -38,6 +40,7 @@ FORMATS = ("table", "csv", "json", "ics")
 @click.option(
     "--prior", multiple=True, metavar="WHAT=DATE", help='Prior therapy, e.g. "radiotherapy=2027-02-01". Repeatable.'
 )
+@click.option("--issued", metavar="TIME", help="When it is issued, for calendar programs: 2027-02-01T09:00, or now.")
 @click.option("--id", "patient_id", default="P001", show_default=True, help="Patient id.")
 @options.body
 @click.option("--ideal-weight", metavar="KG", help="Ideal weight where Devine's formula does not go, e.g. 30kg.")
@@ -49,6 +52,7 @@ FORMATS = ("table", "csv", "json", "ics")
     "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="Format on stdout."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@options.lang
 @options.outputs
 def calendar(
     protocol: str,
@@ -60,6 +64,7 @@ def calendar(
     hours: str | None,
     shift: str,
     prior: tuple[str, ...],
+    issued: str | None,
     patient_id: str,
     patients: str | None,
     weight: str | None,
@@ -77,16 +82,20 @@ def calendar(
     waivers: tuple[str, ...],
     form: str,
     as_json: bool,
+    lang: str,
     outputs: tuple[str, ...],
     force: bool,
 ) -> int:
     """A patient's dosing calendar: every dose with its calculation, every assessment, on real dates.
 
+    -o FILE.html and FILE.pdf are sheets to print and sign. --lang zh is Simplified Chinese; CSV and JSON stay as
+    they are, for programs.
+
     \b
     nksim calendar jk500 --weight 20kg --height 110cm --day0 2027-03-01 --tz Asia/Shanghai \\
         --set cells.dose="1e7 cells/kg" --set cells.days="0, 7"
     """
-    paths = options.checked_outputs(outputs, ("txt", "csv", "json", "ics"), force=force)
+    paths = options.checked_outputs(outputs, FILES, force=force)
     given = {"weight": weight, "height": height, "age": age, "sex": sex, "creatinine": creatinine}
     given |= {"ideal_weight": ideal_weight, "weighed": weighed}
     if day0 and earliest:
@@ -102,15 +111,21 @@ def calendar(
     from nksim.schedule.siterules import SiteRules
 
     rules = SiteRules(closed, hours, shift, prior)
-    made = chosen.calendars(who, cells_at=cells_at, site=rules, earliest=earliest is not None)
+    if issued is None and "SOURCE_DATE_EPOCH" in os.environ:
+        issued = "now"
+    stated = options.stated_time(issued) if issued else None
+    made = chosen.calendars(who, cells_at=cells_at, site=rules, earliest=earliest is not None, issued=stated)
     if earliest:
         for c in made.calendars:
             options.talk(f"{c.schedule.patient.id}: earliest day 0 is {c.day0:%a %Y-%m-%d}")
+    written = {path.suffix[1:] for path in paths} or {"json" if as_json else form}
+    if lang != "en" and written <= {"csv", "json"}:
+        options.talk("note: CSV and JSON are the same in every language")
     for path in paths:
-        made.save(path, force=force)
+        made.save(path, force=force, lang=lang)
         options.talk(f"wrote {path}")
     if not paths:
-        text = made.render("json" if as_json else form)
+        text = made.render("json" if as_json else form, lang=lang)
         click.echo(text, nl=False)
     findings = [f for c in made.calendars for f in c.findings]
     options.report(findings, chosen.waivers)

@@ -71,8 +71,8 @@ def compare(
             _level(loaded[name], level),
             tuple(answers[name]),
             assume,
-            line,
-            read(waivers),
+            command=line,
+            waivers=read(waivers),
         ).vary(*varied[name])
     ]
     made = run(*chosen, **asked, metrics=metrics, pareto=pareto, sweep=sweep)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -63,6 +65,15 @@ waive = click.option(
     metavar="CODE=REASON",
     help='Overrule a check, e.g. --waive NK312="agreed with the sponsor"; kept in every output. Repeatable.',
 )
+lang = together(
+    click.option(
+        "--lang",
+        type=click.Choice(("en", "zh")),
+        default="en",
+        show_default=True,
+        help="Language for a person's eye: English or Simplified Chinese.",
+    )
+)
 outputs = together(
     click.option(
         "-o",
@@ -91,11 +102,20 @@ def regimen(
     waivers: Sequence[str] = (),
 ) -> Regimen:
     """The regimen that the common options describe."""
-    from nksim.protocol.catalog import load
+    from nksim.protocol.catalog import file_of, load
     from nksim.regimen import Regimen
     from nksim.schedule.waivers import waivers as read
 
-    return Regimen(load(name), arm, level, tuple(settings), assume, command_line(), read(waivers))
+    return Regimen(
+        load(name),
+        arm,
+        level,
+        tuple(settings),
+        assume,
+        command=command_line(),
+        waivers=read(waivers),
+        file=file_of(name),
+    )
 
 
 def parsed_settings(settings: Sequence[str]) -> list[tuple[str, str]]:
@@ -116,6 +136,21 @@ def patient(**given: str | None) -> Patient:
     from nksim.patient import Patient
 
     return Patient(**given)  # type: ignore[arg-type]
+
+
+def stated_time(text: str) -> str:
+    """A time as it was stated; `now` is SOURCE_DATE_EPOCH where that is set, otherwise the clock's, to the second.
+
+    Raises `UsageError` NK522 for a SOURCE_DATE_EPOCH that is no number of seconds.
+    """
+    if text != "now":
+        return text
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if not (epoch.isascii() and epoch.isdigit() and int(epoch) < 4102444800):
+        raise UsageError("NK522", f"SOURCE_DATE_EPOCH {shorten(epoch)} is not a time", help="seconds since 1970 in UTC")
+    return f"{dt.datetime.fromtimestamp(int(epoch), dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def checked_outputs(outputs: Sequence[str], suffixes: Sequence[str], *, force: bool) -> list[Path]:

@@ -32,11 +32,13 @@ def list_() -> None:
 @protocols.command()
 @click.argument("protocol")
 @click.option("--arm", metavar="NAME", help="One arm only.")
-def show(protocol: str, arm: str | None) -> None:
+@options.lang
+def show(protocol: str, arm: str | None, lang: str) -> None:
     """Every line of a protocol in words."""
-    from nksim.output.protocols import in_full
+    from nksim.output.description import in_full
+    from nksim.output.language import language
 
-    click.echo(in_full(_load(protocol), arm))
+    click.echo(in_full(_load(protocol), arm, language(lang)))
 
 
 @protocols.command()

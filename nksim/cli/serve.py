@@ -31,7 +31,7 @@ def serve(port: int, host: str, names: tuple[str, ...], workers: int | None, ope
     try:
         from nksim.web.server import run
     except ModuleNotFoundError as error:
-        raise UsageError("NK730", f"the page needs {error.name}", help="pip install 'nksim[web]'") from None
+        raise UsageError("NK750", f"the page needs {error.name}", help="pip install 'nksim[web]'") from None
     from nksim.output.charts import library
     from nksim.web.guards import LOOPBACK, Door
 
@@ -46,7 +46,7 @@ def serve(port: int, host: str, names: tuple[str, ...], workers: int | None, ope
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{port}/"
     if token is not None:
-        options.talk("warning[NK731]: others on the network can reach this page, unencrypted; they need this token")
+        options.talk("warning[NK751]: others on the network can reach this page, unencrypted; they need this token")
         options.talk(f"token: {token}")
 
     def ready() -> None:
@@ -60,7 +60,7 @@ def serve(port: int, host: str, names: tuple[str, ...], workers: int | None, ope
 
 
 def _socket(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises `UsageError` NK731 where it cannot."""
+    """A socket that listens there; raises `UsageError` NK751 where it cannot."""
     import socket
 
     try:
@@ -68,5 +68,5 @@ def _socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         raise UsageError(
-            "NK731", f"cannot listen at {shorten(host)}, port {port}: {error.strerror}", help="try --port 0"
+            "NK751", f"cannot listen at {shorten(host)}, port {port}: {error.strerror}", help="try --port 0"
         ) from None

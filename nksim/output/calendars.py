@@ -9,12 +9,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from nksim.ledger import Entry
+from nksim.output.language import ENGLISH, Language
 from nksim.output.markup import shown, table_html
 from nksim.output.provenance import Provenance
 from nksim.output.text import dose_text, in_words, signed, table
 from nksim.protocol.facts import Fact
-from nksim.schedule.calendar import Calendar, Row
+from nksim.schedule.calendar import WEEKDAYS, Calendar, Row, dated, row_findings
+from nksim.schedule.dosing import Dose
+from nksim.schedule.expansion import Event
 from nksim.units import plain
+from nksim.words import listed, phrase, said
 
 SCHEMA_VERSION = 1
 COLUMNS = (
@@ -43,7 +48,6 @@ COLUMNS = (
     "basis",
     "notes",
 )
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def record(calendar: Calendar, row: Row) -> dict[str, str | int | None]:
@@ -85,39 +89,39 @@ def as_csv(calendars: Sequence[Calendar]) -> str:
     writer.writerow(COLUMNS)
     for calendar in calendars:
         for row in calendar.rows:
-            writer.writerow([_cell(value) for value in record(calendar, row).values()])
+            writer.writerow([_cell(name, value) for name, value in record(calendar, row).items()])
     return out.getvalue()
 
 
-def _cell(value: str | int | None) -> str | int:
-    """A cell that no spreadsheet takes for a formula: text that looks like one gets a leading apostrophe."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
+# Columns that hold numbers; a spreadsheet may take a minus sign there for what it is.
+NUMBERS = frozenset({"dose_number", "dose_count", "protocol_day", "study_day", "duration_min", "dose"})
+# How a formula begins in any spreadsheet (OWASP, CSV injection), the full-width forms of Chinese input included.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00", "＝", "＋", "－", "＠")
 
 
-def as_json(calendars: Sequence[Calendar], provenance: Provenance) -> str:
-    """All calendars with their assumptions, open questions, findings and provenance."""
-    patients = [_patient(calendar) for calendar in calendars]
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "calendar",
-        "provenance": provenance.as_dict(),
-        "patients": patients,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+def _cell(column: str, value: str | int | None) -> str | int:
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets a leading apostrophe."""
+    if value is None:
+        return ""
+    if column in NUMBERS or isinstance(value, int):
+        return value
+    # NUL ends a text for many programs and says nothing in any.
+    return f"'{value}".replace("\x00", "") if value.startswith(FORMULA) else value.replace("\x00", "")
+
+
+def content(calendars: Sequence[Calendar], provenance: Provenance) -> dict[str, Any]:
+    """Provenance and patients as plain data: what the log of a calendar seals."""
+    return {"provenance": provenance.as_dict(), "patients": [_patient(calendar) for calendar in calendars]}
+
+
+def as_json(calendars: Sequence[Calendar], provenance: Provenance, log: Sequence[Entry] = ()) -> str:
+    """All calendars with their assumptions, open questions, findings, provenance and log."""
+    found = {"schema_version": SCHEMA_VERSION, "kind": "calendar", **content(calendars, provenance)}
+    return json.dumps({**found, "log": [e.as_dict() for e in log]}, ensure_ascii=False, indent=2) + "\n"
 
 
 def _patient(calendar: Calendar) -> dict[str, Any]:
     patient = calendar.schedule.patient
-    rows = []
-    for row in calendar.rows:
-        plain_row: dict[str, Any] = record(calendar, row)
-        for name in ("dose", "duration_min"):
-            plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
-        early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
-        notes = [*row.notes, *checked(calendar, row)]
-        rows.append({**plain_row, "notes": notes, "earliest_possible": early, "latest_possible": late})
     return {
         "patient": {
             "id": patient.id,
@@ -135,13 +139,29 @@ def _patient(calendar: Calendar) -> dict[str, Any]:
         "decided": list(calendar.decided),
         "open": list(calendar.schedule.unplaced),
         "findings": [f.as_dict() for f in calendar.findings],
-        "rows": rows,
+        "rows": [_row(calendar, row) for row in calendar.rows],
+        "cancelled": [_row(calendar, row) for row in calendar.cancelled],
+    }
+
+
+def _row(calendar: Calendar, row: Row) -> dict[str, Any]:
+    plain_row: dict[str, Any] = record(calendar, row)
+    for name in ("dose", "duration_min"):
+        plain_row[name] = float(plain_row[name]) if plain_row[name] is not None else None
+    early, late = (t.isoformat() for t in row.possible) if row.possible else (None, None)
+    return {
+        **plain_row,
+        "notes": [*row.notes, *checked(calendar, row)],
+        "earliest_possible": early,
+        "latest_possible": late,
+        "sequence": row.sequence,
+        "changed": row.changed.isoformat() if row.changed else None,
     }
 
 
 def checked(calendar: Calendar, row: Row) -> list[str]:
     """What the checks found about a dose, each with the reason for which it was waived."""
-    return [f.note for f in calendar.findings if f.concerns(row.event.line)] if row.event.dose else []
+    return [f.note for f in row_findings(calendar, row)] if row.event.dose else []
 
 
 def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
@@ -149,100 +169,148 @@ def assumptions(calendar: Calendar) -> list[tuple[str, Fact[Any]]]:
     return calendar.schedule.choice.assumed()
 
 
-def as_table(calendars: Sequence[Calendar], provenance: Provenance) -> str:
-    """Calendars for the terminal: rows, then what is assumed, what is open, and where it comes from."""
-    return in_words("\n\n".join(_one_table(c) for c in calendars)) + f"\n\n{provenance.line()}\n"
+def as_table(
+    calendars: Sequence[Calendar], provenance: Provenance, lang: Language = ENGLISH, log: Sequence[Entry] = ()
+) -> str:
+    """Calendars for the terminal: rows, what was changed, what is assumed and open, and where it comes from."""
+    shown = in_words("\n\n".join(_one_table(c, lang, log) for c in calendars))
+    return f"{shown}\n\n{provenance.line()}" + (f" · log {log[-1].hash[:12]}" if len(log) > 1 else "") + "\n"
 
 
-_HEADER = ("Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route")
+_HEADER = tuple(map(phrase, ("Day", "Date", "Time", "Line", "Product", "No.", "Dose", "Route")))
+_ASSESSED = tuple(map(phrase, ("Day", "Date", "Assessment", "What", "No.", "Until", "Basis")))
 
 
 def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
     """The doses of calendars as HTML tables for a notebook."""
     parts = []
     for calendar in calendars:
-        rows = [[*_dose_line(row), _assumed(row)] for row in calendar.rows if row.event.dose]
+        rows = [
+            [*_dose_line(calendar, row, ENGLISH), _assumed(row, ENGLISH)] for row in calendar.rows if row.event.dose
+        ]
         regimen, patient = calendar.schedule.choice.name, calendar.schedule.patient
         title = f"{regimen} · patient {patient} · day 0 {calendar.day0} · {calendar.tz}"
-        said = "".join(f"{f.note}. " for f in dict.fromkeys(calendar.findings))
-        foot = f"{said}For planning and review; not a prescription. {provenance.line()}"
+        checks = "".join(f"{f.note}. " for f in dict.fromkeys(calendar.findings))
+        foot = f"{checks}For planning and review; not a prescription. {provenance.line()}"
         parts.append(shown(title, table_html([*_HEADER, "Assumed"], rows, numbers=9), foot))
     return "".join(parts)
 
 
-def _one_table(calendar: Calendar) -> str:
-    choice, patient = calendar.schedule.choice, calendar.schedule.patient
-    weekday = WEEKDAYS[calendar.day0.weekday()]
-    egfr = patient.egfr()
-    kidney = f", eGFR {egfr[0]:.0f} mL/min/1.73 m² ({egfr[1]})" if egfr else ""
-    head = f"{choice.protocol.title} ({choice.protocol.registration})\n"
-    head += f"{choice.name} · patient {patient}{kidney} · day 0 {weekday} {calendar.day0} · {calendar.tz}"
+def _one_table(calendar: Calendar, lang: Language, log: Sequence[Entry]) -> str:
+    protocol, say = calendar.schedule.choice.protocol, lang.say
     doses = [row for row in calendar.rows if row.event.dose]
-    notes = list(dict.fromkeys(_calculation(row) for row in doses))
-    header = [*_HEADER, "How", "Assumed"]
+    notes = list(dict.fromkeys(_calculation(row, lang) for row in doses))
     body = table(
-        header,
-        [[*_dose_line(row), f"[{notes.index(_calculation(row)) + 1}]", _assumed(row)] for row in doses],
+        [*map(say, _HEADER), say("How"), say("Assumed")],
+        [
+            [*_dose_line(calendar, row, lang), f"[{notes.index(_calculation(row, lang)) + 1}]", _assumed(row, lang)]
+            for row in doses
+        ],
         right=frozenset({0}),
     )
     numbered = "\n".join(f"  [{i}] {text}" for i, text in enumerate(notes, 1))
-    parts = [head, body, f"Calculations:\n{numbered}"]
-    assessed = [_assessment_line(row) for row in calendar.rows if not row.event.dose]
+    head = f"{lang.quote(protocol.title)} ({protocol.registration})\n{_who(calendar, lang)}"
+    parts = [head, body, f"{say('Calculations:')}\n{numbered}"]
+    assessed = [_assessment_line(row, lang) for row in calendar.rows if not row.event.dose]
     if assessed:
-        parts.append(
-            table(["Day", "Date", "Assessment", "What", "No.", "Until", "Basis"], assessed, right=frozenset({0}))
-        )
-    return "\n\n".join([*parts, *_foot(calendar)])
+        parts.append(table([*map(say, _ASSESSED)], assessed, right=frozenset({0})))
+    return "\n\n".join([*parts, *foot(calendar, lang, log)])
 
 
-def _calculation(row: Row) -> str:
+def amendments(calendar: Calendar, log: Sequence[Entry], lang: Language) -> list[tuple[str, list[str]]]:
+    """The amendments of this patient, and what they took out, by English heading."""
+    own = [f"{e.number} {told(e, lang)}" for e in log if e.patient == calendar.schedule.patient.id]
+    out = [f"{_on(row, lang)}: {lang.say(row.event.remarks[-1])}" for row in calendar.cancelled]
+    return [(phrase("Amended:"), own), (phrase("Taken out, not to be given:"), out)]
+
+
+def told(entry: Entry, lang: Language = ENGLISH) -> str:
+    """An amendment in one line: when, what, why, by whom, and what its author allowed."""
+    when = (entry.when or "").replace("T", " ")[:16]
+    past, deviation = lang.say("the past corrected"), lang.say("a deviation")
+    flags = [name for name, on in ((past, entry.past), (deviation, entry.deviation)) if on]
+    return f"{when} {entry.change}: {entry.reason}" + "".join(f" ({x})" for x in [*filter(None, [entry.who]), *flags])
+
+
+def _who(calendar: Calendar, lang: Language) -> str:
+    """The regimen, the patient, day 0 and the zone in one line."""
+    patient = calendar.schedule.patient
+    egfr, kidney = patient.egfr(), ""
+    if egfr:
+        kidney = said(", eGFR {value:.0f} mL/min/1.73 m² ({formula})", value=egfr[0], formula=egfr[1])
+    return lang.say(
+        "{regimen} · patient {patient}{kidney} · day 0 {date} · {zone}",
+        regimen=calendar.schedule.choice.name,
+        patient=str(patient),
+        kidney=kidney,
+        date=dated(calendar.day0),
+        zone=calendar.tz,
+    )
+
+
+def _calculation(row: Row, lang: Language) -> str:
     event, dose = row.event, row.event.dose
     assert dose is not None
-    result = f"{event.line}: {dose.calculation} = {dose_text(dose.amount, dose.unit)}"
-    stated = () if any(n.startswith(f"{event.basis}:") for n in event.notes) else (event.basis,)
-    return f"{result}\n      {'; '.join([*stated, *event.notes])}"
+    return f"{event.line}: {calculated(dose, lang)}\n      {'; '.join(standing(event, lang))}"
 
 
-def _dose_line(row: Row) -> list[str]:
+def calculated(dose: Dose, lang: Language) -> str:
+    """The whole calculation of a dose up to its amount."""
+    return f"{lang.say(dose.calculation)} = {dose_text(dose.amount, dose.unit)}"
+
+
+def standing(event: Event, lang: Language) -> list[str]:
+    """What a dose rests on, and its remarks."""
+    known = any(n.startswith(f"{event.basis}:") for n in event.notes)
+    return [*(() if known else (lang.say(said(event.basis)),)), *map(lang.say, event.notes)]
+
+
+def _dose_line(calendar: Calendar, row: Row, lang: Language) -> list[str]:
     event, dose = row.event, row.event.dose
     assert dose is not None
+    what = event.what if lang.code == "en" else lang.product(event.what, calendar.schedule.choice.protocol)
     return [
         signed(row.protocol_day),
-        _date(row.start),
-        _time(row),
+        lang.say(dated(row.start)),
+        _time(row, lang),
         event.line,
-        event.what,
+        what,
         f"{event.occasion.number}/{event.occasion.count}",
         dose_text(dose.amount, dose.unit),
-        event.route or "",
+        lang.say(said(event.route)) if event.route else "",
     ]
 
 
-def _assumed(row: Row) -> str:
+def _assumed(row: Row, lang: Language) -> str:
+    return lang.say(listed(map(said, assumed_here(row))))
+
+
+def assumed_here(row: Row) -> list[str]:
     """Whether the dose or its time is the file's assumption: what a reader must see in the row itself."""
-    found = [n for n, f in row.event.facts if n in ("dose", "days", "timing") and f.chosen.basis == "assumed"]
-    return ", ".join(found)
+    return [n for n, f in row.event.facts if n in ("dose", "days", "timing") and f.chosen.basis == "assumed"]
 
 
-def _assessment_line(row: Row) -> list[str]:
+def _assessment_line(row: Row, lang: Language) -> list[str]:
     event = row.event
-    until = _date(row.end) if event.length else f"{row.start:%H:%M}, {event.occasion.label or 'before any dose'}"
     return [
         signed(row.protocol_day),
-        _date(row.start),
+        lang.say(dated(row.start)),
         event.line,
-        event.what,
+        lang.say(event.what),
         f"{event.occasion.number}/{event.occasion.count}",
-        until,
-        event.basis,
+        until(row, lang),
+        lang.say(said(event.basis)),
     ]
 
 
-def _date(time: dt.datetime) -> str:
-    return f"{WEEKDAYS[time.weekday()]} {time:%Y-%m-%d}"
+def until(row: Row, lang: Language) -> str:
+    """When an assessment ends, or at what time it is and what that counts from."""
+    if row.event.length:
+        return lang.say(dated(row.end))
+    return f"{row.start:%H:%M}, {lang.say(row.event.occasion.label or said('before any dose'))}"
 
 
-def _time(row: Row) -> str:
+def _time(row: Row, lang: Language) -> str:
     """Start and end, or the start and its window, with the date where the window leaves the day."""
     if row.earliest is None and row.latest is None:
         return f"{row.start:%H:%M}–{row.end:%H:%M}" if row.end != row.start else f"{row.start:%H:%M}"
@@ -251,56 +319,85 @@ def _time(row: Row) -> str:
         for t in (row.earliest, row.latest)
         if t is not None
     ]
-    return f"{row.start:%H:%M} ({'–'.join(ends)})" if len(ends) == 2 else f"{row.start:%H:%M} (not before)"
+    if len(ends) == 2:
+        return f"{row.start:%H:%M} ({'–'.join(ends)})"
+    return lang.say("{time} (not before)", time=f"{row.start:%H:%M}")
 
 
-def _spread_line(row: Row) -> str:
+def _spread_line(row: Row, lang: Language) -> str:
     assert row.possible is not None
-    times = [f"{WEEKDAYS[t.weekday()]} {t:%Y-%m-%d %H:%M}" for t in (row.possible[0], row.start, row.possible[1])]
-    named = f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count}"
-    return f"  {named}: {' · '.join(times)} ({', '.join(row.slack)})"
+    times = [f"{lang.say(dated(t))} {t:%H:%M}" for t in (row.possible[0], row.start, row.possible[1])]
+    return f"{_numbered(row)}: {' · '.join(times)} ({lang.say(listed(row.slack))})"
 
 
-def _named(row: Row) -> str:
-    return f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count} on {_date(row.start)}"
+def _numbered(row: Row) -> str:
+    return f"{row.event.line} {row.event.occasion.number}/{row.event.occasion.count}"
 
 
-def _foot(calendar: Calendar) -> list[str]:
-    choice = calendar.schedule.choice
-    parts = []
-    if calendar.decided:
-        parts.append("Day 0 is the earliest that these allow:\n" + "\n".join(f"  {d}" for d in calendar.decided))
-    placed = [
-        f"  {_named(r)}: {n}" for r in calendar.rows for n in r.notes if n.startswith(("moved from", "site closed"))
+def _on(row: Row, lang: Language) -> str:
+    return lang.say("{row} on {date}", row=_numbered(row), date=dated(row.start))
+
+
+def foot(calendar: Calendar, lang: Language, log: Sequence[Entry] = ()) -> list[str]:
+    """What stands below the rows: each part a heading with its indented lines, or a paragraph."""
+    noted = [lang.say(f.note) for f in dict.fromkeys(calendar.findings)]
+    parts = [
+        f"{lang.say(heading)}\n" + "\n".join(f"  {line}" for line in lines)
+        for heading, lines in (*amendments(calendar, log, lang), (phrase("Checks:"), noted), *basis_of(calendar, lang))
+        if lines
     ]
-    if placed:
-        parts.append("Placing:\n" + "\n".join(placed))
-    spread = [_spread_line(r) for r in calendar.rows if r.possible and any("window" not in w for w in r.slack)]
-    if spread:
-        parts.append("Earliest, planned and latest, when every delay is used up:\n" + "\n".join(spread))
-    if calendar.findings:
-        parts.append("Checks:\n" + "\n".join(f"  {f.note}" for f in dict.fromkeys(calendar.findings)))
-    found = [f"  {path} = {f.chosen.text}: {f.chosen.why}" for path, f in assumptions(calendar)]
-    if found:
-        parts.append("Assumed, not registered:\n" + "\n".join(found))
-    answers = [f"  {path} = {f.chosen.text}" for path, f in choice.facts() if f.chosen.setting]
-    if answers:
-        parts.append("Set by the user:\n" + "\n".join(answers))
-    notes = dict.fromkeys(n for r in calendar.rows for n in r.notes if "clocks change" in n)
-    if notes:
-        parts.append("\n".join(notes))
+    clock = f"{calendar.schedule.anchor_clock:%H:%M}"
+    provisional = calendar.schedule.choice.protocol.reading == "provisional"
+    once = [lang.say(READ_ONCE)] if provisional else []
+    last = [
+        *once,
+        lang.say(CLOCK_TIMES, time=clock),
+        lang.say(NO_PRESCRIPTION),
+        *([lang.caution] if lang.caution else []),
+    ]
+    return [*parts, "\n".join(last)]
+
+
+CLOCK_TIMES = phrase(
+    "Clock times are placeholders: lines placed by day start at {time} like the cells (--cells-at), "
+    "unless the protocol says otherwise."
+)
+READ_ONCE = phrase("The protocol file was read once (reading: provisional): hold every row against its sources.")
+NO_PRESCRIPTION = phrase("For planning and review; not a prescription.")
+
+
+def basis_of(calendar: Calendar, lang: Language) -> list[tuple[str, list[str]]]:
+    """What a calendar rests on beside its rows, by English heading."""
+    choice, say = calendar.schedule.choice, lang.say
+    placed = [
+        f"{_on(r, lang)}: {say(n)}"
+        for r in calendar.rows
+        for n in r.notes
+        if n.startswith(("moved from", "site closed"))
+    ]
+    spread = [_spread_line(r, lang) for r in calendar.rows if r.possible and any("window" not in w for w in r.slack)]
     questions = [
         *calendar.schedule.unplaced,
         *dict.fromkeys(n for r in calendar.rows for n in r.notes if " is unknown: " in n),
     ]
-    questions += [f"{q.about}: {q.ask}" for q in choice.protocol.questions]
-    if questions:
-        parts.append("Open questions:\n" + "\n".join(f"  {q}" for q in questions))
-    if choice.protocol.reading == "provisional":
-        parts.append("The protocol file was read once (reading: provisional): hold every row against its sources.")
-    parts.append(
-        f"Clock times are placeholders: lines placed by day start at {calendar.schedule.anchor_clock:%H:%M} "
-        "like the cells (--cells-at), unless the protocol says otherwise.\n"
-        "For planning and review; not a prescription."
-    )
-    return parts
+    return [
+        (phrase("Day 0 is the earliest that these allow:"), [say(d) for d in calendar.decided]),
+        (phrase("Placing:"), placed),
+        (phrase("Earliest, planned and latest, when every delay is used up:"), spread),
+        (
+            phrase("Assumed, not registered:"),
+            [f"{path} = {f.chosen.text}: {lang.quote(f.chosen.why)}" for path, f in assumptions(calendar)],
+        ),
+        (
+            phrase("Set by the user:"),
+            [f"{path} = {f.chosen.text}" for path, f in choice.facts() if f.chosen.setting],
+        ),
+        (
+            phrase("Clock changes:"),
+            [say(n) for n in dict.fromkeys(n for r in calendar.rows for n in r.notes if "clocks change" in n)],
+        ),
+        (
+            phrase("Open questions:"),
+            [*map(say, questions), *(f"{q.about}: {lang.quote(q.ask)}" for q in choice.protocol.questions)],
+        ),
+    ]

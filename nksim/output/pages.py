@@ -17,7 +17,8 @@ from nksim.observed import Observed
 from nksim.output import charts, comparisons, inquiries
 from nksim.output.answers import Answer
 from nksim.output.charts.style import letters
-from nksim.output.protocols import in_full, open_questions
+from nksim.output.description import in_full
+from nksim.output.protocols import open_questions
 from nksim.output.provenance import Provenance
 from nksim.output.simulations import (
     METRIC_COLUMNS,

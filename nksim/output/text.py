@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 
 from nksim.errors import display_width
 from nksim.units import grouped
 
+_KEEP = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -40,6 +43,25 @@ def in_words(calculation: str) -> str:
     return calculation.replace(" IU", " units")
 
 
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning where it is too long for its place.
+
+    >>> shortened("a long name", 7)
+    'a long…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def printable(text: str) -> str:
+    """Text that can stand on a page: other blanks as spaces, control characters as a sign that something was there.
+
+    >>> printable(f"a b{chr(0)}") == f"a b{chr(0xFFFD)}"
+    True
+    """
+    blank = "".join(" " if c.isspace() and c != _KEEP else c for c in text)
+    return "".join(c if c.isprintable() or c == _KEEP else "\N{REPLACEMENT CHARACTER}" for c in blank)
+
+
 def signed(day: int) -> str:
     """A day number with a true minus sign.
 
@@ -47,6 +69,26 @@ def signed(day: int) -> str:
     '−7'
     """
     return str(day).replace("-", _MINUS)
+
+
+def folded(text: str, width: int, *, first: str = "", rest: str = "") -> str:
+    """A paragraph in lines of at most `width` columns; Chinese text breaks between any two characters.
+
+    >>> print(folded("环磷酰胺 60 mg/kg，静脉输注", 14, rest="  "))
+    环磷酰胺 60
+      mg/kg，静脉
+      输注
+    """
+    if not re.search("[\u4e00-\u9fff]", text):
+        return textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest)
+    lines, line = [], first
+    for piece in re.findall(r"\s+|[!-\u2e7f]+|[（【]*.[，。；：、）】！？]*", text):
+        if display_width(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = rest + piece.lstrip()
+        else:
+            line += piece
+    return "\n".join([*lines, line.rstrip()])
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:

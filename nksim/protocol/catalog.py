@@ -48,3 +48,12 @@ def load(id_or_path: str) -> Protocol:
     'NCT05519384'
     """
     return parse_protocol(*source(id_or_path))
+
+
+def file_of(id_or_path: str) -> str | None:
+    """The path of a protocol of one's own; None for one of the catalogue.
+
+    >>> file_of("jk500") is None, file_of("mine.yaml")
+    (True, 'mine.yaml')
+    """
+    return None if id_or_path in catalog() else id_or_path

@@ -8,6 +8,7 @@ from typing import Any
 
 from nksim.errors import Misread, shorten
 from nksim.units import Duration, duration, normalise, plain
+from nksim.words import said
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Delay:
     most: Duration
 
     def __str__(self) -> str:
-        return f"{plain(self.least.number)} to {self.most} later"
+        return said("{low} to {high} later", low=plain(self.least.number), high=self.most)
 
 
 def delay(raw: Any) -> Delay:

@@ -10,6 +10,7 @@ from typing import Any
 from nksim.errors import Misread, shorten
 from nksim.limits import limit
 from nksim.units import Quantity, is_range, normalise, number, plain, quantity, quantity_range
+from nksim.words import listed, phrase, said
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Condition:
 
     def __str__(self) -> str:
         edge = self.edge if isinstance(self.edge, Quantity) else f"{plain(self.edge)} y"
-        return f"{self.measure} {self.operator} {edge}"
+        return said("{measure} {operator} {edge}", measure=said(self.measure), operator=self.operator, edge=edge)
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class DoseCase:
     condition: Condition | None = None
 
     def __str__(self) -> str:
-        doses = ", then ".join(str(d) for d in self.doses)
-        return f"{doses} when {self.condition}" if self.condition else doses
+        doses = listed(self.doses, phrase(", then "))
+        return said("{dose} when {condition}", dose=doses, condition=self.condition) if self.condition else doses
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class DoseRule:
         return {dose.dimension for case in self.cases for dose in case.doses}
 
     def __str__(self) -> str:
-        return "; otherwise ".join(str(c) for c in self.cases)
+        return listed(self.cases, phrase("; otherwise "))
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class DoseChoice:
         return same and self.low.number <= dose.number <= self.high.number
 
     def __str__(self) -> str:
-        return f"{self.low} to {self.high}"
+        return said("{low} to {high}", low=self.low, high=self.high)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class DoseByLevel:
         return set()
 
     def __str__(self) -> str:
-        return "the dose of the level"
+        return said("the dose of the level")
 
 
 AnyDose = DoseRule | DoseChoice | DoseByLevel
@@ -101,7 +102,7 @@ class Rounding:
     within_percent: Decimal
 
     def __str__(self) -> str:
-        return f"to {self.to} within {plain(self.within_percent)} %"
+        return said("to {step} within {percent} %", step=self.to, percent=plain(self.within_percent))
 
 
 def dose_rule(raw: Any) -> AnyDose:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from nksim.limits import drug_limits, source
 from nksim.protocol.doses import DoseChoice, dose_range, one_dose
@@ -50,10 +51,33 @@ def dose_limits() -> dict[str, DoseLimits]:
 
 
 @cache
-def _names() -> dict[str, tuple[str, ...]]:
+def _also_called() -> dict[str, tuple[str, ...]]:
     """Every known drug by its proper name, with what else people call it."""
-    tree = read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
-    return {name: tuple(held["also_called"]) for name, held in tree["drugs"].items()}
+    return {name: tuple(held["also_called"]) for name, held in _tree()["drugs"].items()}
+
+
+def name_in(language: str, drug: str) -> str | None:
+    """A drug's name in another language by its code (`zh`), where `drugs.yaml` has one.
+
+    >>> name_in("zh", "melphalan"), name_in("zh", "water")
+    ('美法仑', None)
+    """
+    names: dict[str, str] = _tree()["drugs"].get(drug, {}).get("names", {})
+    return names.get(language)
+
+
+@cache
+def _tree() -> Any:
+    return read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
+
+
+def tall_man_names() -> dict[str, str]:
+    """Names that are written with raised letters, by their plain spelling.
+
+    >>> tall_man_names()["doxorubicin"]
+    'DOXOrubicin'
+    """
+    return {name.lower(): name for name in _tree()["tall_man"]["names"]}
 
 
 def drug_names() -> frozenset[str]:
@@ -62,7 +86,7 @@ def drug_names() -> frozenset[str]:
     >>> sorted(drug_names())[:4]
     ['aldesleukin', 'antithymocyte globulin (rabbit)', 'bendamustine', 'clofarabine']
     """
-    return frozenset(_names())
+    return frozenset(_also_called())
 
 
 def proper_name(text: str) -> str | None:
@@ -72,4 +96,4 @@ def proper_name(text: str) -> str | None:
     ('fludarabine phosphate', 'aldesleukin', None)
     """
     folded = text.casefold()
-    return next((n for n, other in _names().items() if folded in [x.casefold() for x in (n, *other)]), None)
+    return next((n for n, other in _also_called().items() if folded in [x.casefold() for x in (n, *other)]), None)

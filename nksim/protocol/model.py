@@ -27,6 +27,7 @@ from nksim.protocol.supply import Bag, Limits, Vials, Volume
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Window
 from nksim.protocol.weights import WeightRule, weight_rule
 from nksim.units import Duration, Quantity, duration, normalise, quantity
+from nksim.words import phrase, said
 
 # The designs of nksim.trial; a protocol may name another one in words, which nksim cannot run.
 DESIGNS = ("3+3", "3+3-down", "boin", "tite-boin", "mtpi", "mtpi2", "i3+3", "crm")
@@ -71,11 +72,8 @@ class Ages(NamedTuple):
     oldest: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.youngest:g} years and older"
-            if self.oldest >= 120
-            else f"{self.youngest:g} to {self.oldest:g} years"
-        )
+        form = phrase("{low:g} to {high:g} years") if self.oldest < 120 else phrase("{low:g} years and older")
+        return said(form, low=self.youngest, high=self.oldest)
 
 
 def _age_range(raw: Any) -> Ages:

@@ -10,11 +10,12 @@ from typing import Any
 from nksim.errors import Misread, shorten
 from nksim.protocol.doses import one_dose
 from nksim.units import Quantity, normalise, number, plain, quantity
+from nksim.words import listed, phrase, said
 
 MEASURES = {
-    "cockcroft-gault": ("mL/min", "Cockcroft-Gault"),
-    "bedside-schwartz": ("mL/min/1.73 m²", "bedside Schwartz"),
-    "egfr": ("mL/min/1.73 m²", "eGFR: bedside Schwartz below 18 y, Cockcroft-Gault per 1.73 m² from 18 y"),
+    "cockcroft-gault": ("mL/min", phrase("Cockcroft-Gault")),
+    "bedside-schwartz": ("mL/min/1.73 m²", phrase("bedside Schwartz")),
+    "egfr": ("mL/min/1.73 m²", phrase("eGFR: bedside Schwartz below 18 y, Cockcroft-Gault per 1.73 m² from 18 y")),
 }
 _EXAMPLE = "write - {below: 30 mL/min, give: none}, - {below: 80 mL/min, give: 20 mg/m^2}, - {otherwise: 100 %}"
 
@@ -32,7 +33,7 @@ class Band:
         """What the band gives, in words."""
         if self.dose is not None:
             return str(self.dose)
-        return "none" if self.percent is None else f"{plain(self.percent)} % of the dose"
+        return said("none") if self.percent is None else said("{percent} % of the dose", percent=plain(self.percent))
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,18 @@ class RenalRule:
         unit, name = MEASURES[self.by]
         parts, low = [], None
         for band in self.bands:
-            edges = [
-                f"from {plain(low)}" if low is not None else "",
-                f"below {plain(band.below)}" if band.below else "",
-            ]
-            parts.append(f"{' to '.join(e for e in edges if e)} {unit} {band.gives}")
+            if low is None:
+                form = phrase("below {high} {unit} {gives}") if band.below else phrase("{gives}")
+            else:
+                form = (
+                    phrase("from {low} to below {high} {unit} {gives}")
+                    if band.below
+                    else phrase("from {low} {unit} {gives}")
+                )
+            edges = {"low": plain(low) if low is not None else "", "high": plain(band.below) if band.below else ""}
+            parts.append(said(form, **edges, unit=unit, gives=band.gives))
             low = band.below
-        return f"by {name}: {'; '.join(parts)}"
+        return said("by {formula}: {bands}", formula=said(name), bands=listed(parts, "; "))
 
 
 def renal_rule(raw: Any) -> RenalRule:

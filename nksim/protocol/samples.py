@@ -9,6 +9,7 @@ from typing import Any
 from nksim.errors import Misread, shorten
 from nksim.protocol.times import Reference, reference
 from nksim.units import Duration, duration, normalise
+from nksim.words import listed, phrase, said
 
 _EXAMPLE = 'write {end of: each cells, at: "pre-dose, +1 h, +24 h, +72 h"}'
 MOST_MONTHS = 1200
@@ -23,8 +24,11 @@ class Samples:
     points: tuple[Duration | None, ...]
 
     def __str__(self) -> str:
-        listed = ", ".join("pre-dose" if p is None else f"+{p}" for p in self.points)
-        return f"{listed} from the {self.edge} of {self.of}"
+        points = listed(said("pre-dose") if p is None else f"+{p}" for p in self.points)
+        form = phrase("{points} from the start of {reference}")
+        if self.edge == "end":
+            form = phrase("{points} from the end of {reference}")
+        return said(form, points=points, reference=self.of)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,12 @@ class Months:
     months: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"month{'s' if len(self.months) > 1 else ''} {', '.join(map(str, self.months))} from the anchor"
+        form = (
+            phrase("months {months} from the anchor")
+            if len(self.months) > 1
+            else phrase("month {months} from the anchor")
+        )
+        return said(form, months=", ".join(map(str, self.months)))
 
 
 def samples(raw: Any) -> Samples:

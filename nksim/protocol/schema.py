@@ -59,7 +59,13 @@ _RELATION_TO = _either(
     _record(("after", "by"), after=_EDGE_OF_LINE, by=_SPAN), _record(("before", "by"), before=_EDGE_OF_LINE, by=_SPAN)
 )
 _RECURRENCE = _record(
-    ("count", "every"), ("pattern", "first"), count=_COUNT, every=_LENGTH, pattern=_DAYS, first=_RELATION_TO
+    ("count", "every"),
+    ("pattern", "first", "from"),
+    count=_COUNT,
+    every=_LENGTH,
+    pattern=_DAYS,
+    first=_RELATION_TO,
+    **{"from": {"enum": ["plan", "previous dose"]}},
 )
 _RELATION = _either(
     _record(("start of", "by"), start_of=_LINE, by=_SPAN), _record(("end of", "by"), end_of=_LINE, by=_SPAN)

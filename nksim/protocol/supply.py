@@ -14,6 +14,7 @@ from nksim.protocol.doses import amount, dose_list
 from nksim.protocol.facts import Fact, fact_of
 from nksim.protocol.record import Record
 from nksim.units import Quantity, normalise, plain, quantity
+from nksim.words import listed, phrase, said
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Vials:
     strengths: tuple[Quantity, ...]
 
     def __str__(self) -> str:
-        return " and ".join(str(s) for s in self.strengths)
+        return listed(self.strengths, phrase(" and "))
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,13 @@ class Volume:
     step_ml: Decimal | None = None
 
     def __str__(self) -> str:
-        step = f" in steps of {plain(self.step_ml)} mL" if self.step_ml else ""
-        return f"at {self.per_ml}/mL, not less than {plain(self.least_ml)} mL{step}"
+        step = said(" in steps of {step} mL", step=plain(self.step_ml)) if self.step_ml else ""
+        return said(
+            "at {strength}/mL, not less than {least} mL{step}",
+            strength=self.per_ml,
+            least=plain(self.least_ml),
+            step=step,
+        )
 
 
 def vials(raw: Any) -> Vials:

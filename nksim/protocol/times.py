@@ -10,9 +10,17 @@ from typing import Any
 
 from nksim.errors import Misread, shorten
 from nksim.units import Duration, duration, normalise, plain
+from nksim.words import phrase, said
 
 MOST_DOSES = 1000
 FARTHEST_DAY = 36500
+_REFERENCES = {"first": phrase("first {line}"), "last": phrase("last {line}"), "each": phrase("each {line}")}
+_RELATIONS = {
+    ("before", "start"): phrase("{by} before the start of {reference}"),
+    ("before", "end"): phrase("{by} before the end of {reference}"),
+    ("after", "start"): phrase("{by} after the start of {reference}"),
+    ("after", "end"): phrase("{by} after the end of {reference}"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,10 @@ class Days:
     days: tuple[int, ...]
 
     def __str__(self) -> str:
-        head = "day" if len(self.days) == 1 else "days"
-        run = len(self.days) > 2 and self.days[-1] - self.days[0] == len(self.days) - 1
-        listed = f"{self.days[0]} to {self.days[-1]}" if run else ", ".join(map(str, self.days))
-        return f"{head} {listed}".replace("-", "\N{MINUS SIGN}")
+        shown = [str(day).replace("-", "\N{MINUS SIGN}") for day in self.days]
+        if len(shown) > 2 and self.days[-1] - self.days[0] == len(shown) - 1:
+            return said("days {first} to {last}", first=shown[0], last=shown[-1])
+        return said("day {day}", day=shown[0]) if len(shown) == 1 else said("days {days}", days=", ".join(shown))
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,10 @@ class Span:
 
     def __str__(self) -> str:
         if self.high is None:
-            return f"at least {self.low}"
-        return str(self.low) if self.low == self.high else f"{plain(self.low.number)} to {self.high}"
+            return said("at least {time}", time=self.low)
+        if self.low == self.high:
+            return str(self.low)
+        return said("{low} to {high}", low=plain(self.low.number), high=self.high)
 
 
 @dataclass(frozen=True)
@@ -66,12 +76,14 @@ class Relation:
     by: Span
 
     def __str__(self) -> str:
-        return f"{self.by} {self.side} the {self.edge} of {self.which} {self.line}"
+        return said(_RELATIONS[self.side, self.edge], by=self.by, reference=Reference(self.which, self.line))
 
 
 @dataclass(frozen=True)
 class Recurrence:
     """`count` doses in all: a pattern of day offsets repeated every so often, from the anchor or from `first`.
+
+    With `previous` each counts from the dose before it, so that a late dose pushes the rest; otherwise days are fixed.
 
     >>> recurrence({"count": "4", "pattern": "0, 3", "every": "7 d"}).offsets()
     (0, 3, 7, 10)
@@ -81,6 +93,7 @@ class Recurrence:
     every: Duration
     pattern: tuple[int, ...] = (0,)
     first: Relation | None = None
+    previous: bool = False
 
     def offsets(self) -> tuple[int, ...]:
         """Days of every dose after the first possible one."""
@@ -88,9 +101,18 @@ class Recurrence:
         return tuple(step * (i // len(self.pattern)) + self.pattern[i % len(self.pattern)] for i in range(self.count))
 
     def __str__(self) -> str:
-        where = "" if self.pattern == (0,) else f" at offsets {', '.join(map(str, self.pattern))}"
-        start = f", the first {self.first}" if self.first else ""
-        return f"{self.count} doses, every {self.every}{where}{start}"
+        offsets = ", ".join(map(str, self.pattern))
+        where = "" if self.pattern == (0,) else said(" at offsets {offsets}", offsets=offsets)
+        start = said(", the first {when}", when=self.first) if self.first else ""
+        counted = said(", each counted from the dose before") if self.previous else ""
+        return said(
+            "{count} doses, every {every}{where}{start}{counted}",
+            count=self.count,
+            every=self.every,
+            where=where,
+            start=start,
+            counted=counted,
+        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +123,7 @@ class Reference:
     line: str
 
     def __str__(self) -> str:
-        return f"{self.which} {self.line}"
+        return said(_REFERENCES[self.which], line=self.line)
 
 
 @dataclass(frozen=True)
@@ -113,8 +135,8 @@ class Window:
     unit: str
 
     def __str__(self) -> str:
-        signed = f"{plain(self.earliest)} to +{plain(self.latest)}".replace("-", "\N{MINUS SIGN}")
-        return f"{signed} {self.unit}"
+        early = plain(self.earliest).replace("-", "\N{MINUS SIGN}")
+        return said("{low} to {high}", low=early, high=f"+{plain(self.latest)} {self.unit}")
 
 
 def days(raw: Any) -> Days | Recurrence:
@@ -144,11 +166,11 @@ def days(raw: Any) -> Days | Recurrence:
 
 def recurrence(raw: Any) -> Recurrence:
     """`{count: 8, pattern: "0, 3", every: 7 d, first: {after: last induction, by: 28 d}}`."""
-    known = {"count", "pattern", "every", "first"}
+    known = {"count", "pattern", "every", "first", "from"}
     if not isinstance(raw, dict) or not {"count", "every"} <= set(raw) <= known:
         raise Misread(
             "NK202",
-            "a recurrence needs count: and every:, and may have pattern: and first:",
+            "a recurrence needs count: and every:, and may have pattern:, first: and from:",
             help='write {count: 8, pattern: "0, 3", every: 7 d}',
         )
     every = duration(_text(raw["every"], "a duration"))
@@ -161,8 +183,11 @@ def recurrence(raw: Any) -> Recurrence:
             "a pattern begins at 0 and ends before the next repeat",
             help=f'offsets from 0 to {every.days - 1}, as in pattern: "0, 3"',
         )
-    first = raw.get("first")
-    found = Recurrence(count(raw["count"]), every, pattern.days, relation_to(first) if first is not None else None)
+    first, from_ = raw.get("first"), raw.get("from", "plan")
+    if from_ not in ("plan", "previous dose"):
+        raise Misread("NK202", f"from: {shorten(from_)} is not known", help="write plan or previous dose")
+    follows = relation_to(first) if first is not None else None
+    found = Recurrence(count(raw["count"]), every, pattern.days, follows, from_ == "previous dose")
     if found.offsets()[-1] > FARTHEST_DAY:
         raise Misread(
             "NK208",

@@ -9,6 +9,7 @@ from typing import Any
 
 from nksim.errors import Misread, shorten
 from nksim.units import normalise, number, plain
+from nksim.words import said
 
 HELP = "write actual, ideal, adjusted 50 %, or adjusted 50 % at >= 150 % of ideal"
 
@@ -32,12 +33,18 @@ class WeightRule:
     @property
     def name(self) -> str:
         """The descriptor alone, without the condition."""
-        return {0: "ideal", 100: "actual"}.get(int(self.percent), f"adjusted {plain(self.percent)} %")
+        if self.percent in (0, 100):
+            return said("ideal") if self.percent == 0 else said("actual")
+        return said("adjusted {percent} %", percent=plain(self.percent))
 
     def __str__(self) -> str:
         if self.from_percent is None:
             return self.name
-        return f"{self.name} from {plain(self.from_percent)} % of ideal weight, below it actual"
+        return said(
+            "{weight} from {percent} % of ideal weight, below it actual",
+            weight=self.name,
+            percent=plain(self.from_percent),
+        )
 
 
 def weight_rule(raw: Any) -> WeightRule:

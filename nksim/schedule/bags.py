@@ -11,6 +11,7 @@ from nksim.protocol.model import Product
 from nksim.protocol.supply import Bag, Limits
 from nksim.schedule.bodysize import Caution, exact
 from nksim.units import Quantity, grouped, plain
+from nksim.words import phrase, said
 
 
 def from_bags(
@@ -26,15 +27,29 @@ def from_bags(
     each = _number(bag.cells) * _share(bag.viability) * _share(bag.recovery) * _share(bag.purity)
     bags = _bags(target / each, str(bag.give.chosen.value), line_id)
     delivered = target if bag.give.chosen.value == "part" else bags * each
-    words = (
-        f"{plain(Decimal(f'{bags:.6f}'))} bag{'' if bags == 1 else 's'} of {cells(_number(bag.cells))} × "
-        f"{_percent(bag.viability)} viable × {_percent(bag.recovery)} recovered × {_percent(bag.purity)} pure "
-        f"({bag.give.chosen.value}): {delivered / target * 100:.1f} % of the target"
+    form = phrase(
+        "{bags} bags of {each} × {viability} viable × {recovery} recovered × {purity} pure ({give}): "
+        "{share:.1f} % of the target"
+    )
+    if bags == 1:
+        form = phrase(
+            "{bags} bag of {each} × {viability} viable × {recovery} recovered × {purity} pure ({give}): "
+            "{share:.1f} % of the target"
+        )
+    share = delivered / target * 100
+    words = said(
+        form,
+        bags=plain(Decimal(f"{bags:.6f}")),
+        each=cells(_number(bag.cells)),
+        viability=_percent(bag.viability),
+        recovery=_percent(bag.recovery),
+        purity=_percent(bag.purity),
+        give=said(str(bag.give.chosen.value)),
+        share=share,
     )
     cautions = _beyond(product.limits, bag, bags, exact(patient.weight())) if product.limits else []
-    share = delivered / target * 100
     if abs(share - 100) > limit("rounding").high:
-        cautions.append(("NK327", f"whole bags deliver {share:.1f} % of the target"))
+        cautions.append(("NK327", said("whole bags deliver {share:.1f} % of the target", share=share)))
     return delivered, words, tuple(cautions)
 
 
@@ -56,22 +71,29 @@ def _beyond(limits: Limits, bag: Bag, bags: Decimal, weight_kg: Decimal) -> list
     found: list[Caution] = []
     t_cells = _number(bag.cells) * _share(bag.t_cells) if bag.t_cells else None
     for name, held, each in (
-        ("T cells", limits.t_cells, t_cells),
-        ("DMSO", limits.dmso, _number(bag.dmso) if bag.dmso else None),
-        ("endotoxin", limits.endotoxin, _number(bag.endotoxin) if bag.endotoxin else None),
+        (phrase("T cells"), limits.t_cells, t_cells),
+        (phrase("DMSO"), limits.dmso, _number(bag.dmso) if bag.dmso else None),
+        (phrase("endotoxin"), limits.endotoxin, _number(bag.endotoxin) if bag.endotoxin else None),
     ):
         if held is None or held.chosen.value is None:
             continue
         most: Quantity = held.chosen.value
         if each is None:
-            found.append(("NK326", f"{name} limited to {most}, and the file does not say what a bag holds"))
+            words = said(
+                "{what} limited to {most}, and the file does not say what a bag holds", what=said(name), most=most
+            )
+            found.append(("NK326", words))
         elif (per_kg := bags * each / weight_kg) > most.number:
             given = Quantity(per_kg, most.unit, "kg")
-            found.append(("NK325", f"{name}: {_for_eye(given)} is above the limit of {most}"))
+            words = said(
+                "{what}: {given} is above the limit of {most}", what=said(name), given=_for_eye(given), most=most
+            )
+            found.append(("NK325", words))
     least = limits.viability.chosen.value if limits.viability else None
     viable = bag.viability.chosen.value
     if least is not None and viable is not None and viable < least:
-        found.append(("NK325", f"viability {plain(viable)} % is below the limit of {plain(least)} %"))
+        words = said("viability {share} % is below the limit of {least} %", share=plain(viable), least=plain(least))
+        found.append(("NK325", words))
     return found
 
 

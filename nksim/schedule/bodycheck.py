@@ -11,13 +11,14 @@ from importlib import resources
 
 from nksim.limits import limit
 from nksim.patient import Patient
+from nksim.words import Said, phrase, said
 
 POUNDS_PER_KG = 2.20462
 _LAST_Y = 20.0
 _UNITS = {"weight": "kg", "height": "cm"}
 
 
-def body_slips(patient: Patient) -> Iterator[tuple[str, str]]:
+def body_slips(patient: Patient) -> Iterator[tuple[str, Said]]:
     """NK342 and NK336 with their words: a body that does not fit its age, and a weight that looks like pounds."""
     if patient.age_y is None:
         return
@@ -41,32 +42,45 @@ def growth_score(measure: str, size: float, *, age_y: float, sex: str) -> float:
     return math.log(ratio) / spread if abs(power) < 1e-9 else (ratio**power - 1) / (power * spread)
 
 
-def _child(patient: Patient, age_y: float) -> Iterator[tuple[str, str]]:
+def _child(patient: Patient, age_y: float) -> Iterator[tuple[str, Said]]:
     sexes = (patient.sex,) if patient.sex else ("F", "M")
-    sizes = {"weight": patient.weight_kg, "height": patient.height_cm}
+    sizes = {phrase("weight"): patient.weight_kg, phrase("height"): patient.height_cm}
     for measure, size in sizes.items():
         if size is None:
             continue
         # Without the sex only what fits neither is pointed out.
         score = min((growth_score(measure, size, age_y=age_y, sex=s) for s in sexes), key=abs)
         as_kg = min((growth_score(measure, size / POUNDS_PER_KG, age_y=age_y, sex=s) for s in sexes), key=abs)
-        found = f"{measure} {size:g} {_UNITS[measure]}"
+        found = {"measure": said(measure), "size": size, "unit": _UNITS[measure], "age": age_y}
         if measure == "weight" and score > limit("pounds").low and abs(as_kg) <= 2:
-            yield "NK336", f"{found} at {age_y:g} y looks like pounds: {size / POUNDS_PER_KG:.1f} kg would be ordinary"
+            form = phrase(
+                "{measure} {size:g} {unit} at {age:g} y looks like pounds: {kilograms:.1f} kg would be ordinary"
+            )
+            yield "NK336", said(form, kilograms=size / POUNDS_PER_KG, **found)
         elif abs(score) > limit("growth").low:
-            far = f"{abs(score):.1f} standard deviations {'above' if score > 0 else 'below'} the median"
-            yield "NK342", f"{found} does not fit {age_y:g} y: {far}"
+            form = phrase(
+                "{measure} {size:g} {unit} does not fit {age:g} y: {far:.1f} standard deviations below the median"
+            )
+            if score > 0:
+                form = phrase(
+                    "{measure} {size:g} {unit} does not fit {age:g} y: {far:.1f} standard deviations above the median"
+                )
+            yield "NK342", said(form, far=abs(score), **found)
 
 
-def _adult(patient: Patient) -> Iterator[tuple[str, str]]:
+def _adult(patient: Patient) -> Iterator[tuple[str, Said]]:
     if patient.weight_kg is None or patient.height_cm is None:
         return
     bmi, usual = patient.weight_kg / (patient.height_cm / 100) ** 2, limit("usual BMI")
-    found = f"weight {patient.weight_kg:g} kg with height {patient.height_cm:g} cm"
+    found = {"weight": patient.weight_kg, "height": patient.height_cm, "bmi": bmi}
     if bmi > limit("pounds BMI").low and bmi / POUNDS_PER_KG >= usual.low:
-        yield "NK336", f"{found} (BMI {bmi:.1f}) looks like pounds: {patient.weight_kg / POUNDS_PER_KG:.1f} kg?"
+        form = phrase(
+            "weight {weight:g} kg with height {height:g} cm (BMI {bmi:.1f}) looks like pounds: {kilograms:.1f} kg?"
+        )
+        yield "NK336", said(form, kilograms=patient.weight_kg / POUNDS_PER_KG, **found)
     elif not usual.low <= bmi <= usual.high:
-        yield "NK342", f"{found} is unusual for an adult (BMI {bmi:.1f})"
+        form = phrase("weight {weight:g} kg with height {height:g} cm is unusual for an adult (BMI {bmi:.1f})")
+        yield "NK342", said(form, **found)
 
 
 @cache

@@ -8,6 +8,7 @@ from nksim.patient import BSA_CAUTIONS, BSA_NAMES, HEIGHT_FREE, Patient
 from nksim.protocol.model import Body
 from nksim.protocol.weights import WeightRule
 from nksim.units import plain
+from nksim.words import said
 
 Caution = tuple[str, str]
 
@@ -35,21 +36,27 @@ def dosing_weight(rule: WeightRule, patient: Patient) -> tuple[Decimal, str, tup
     """
     actual = exact(patient.weight())
     if not rule.needs_ideal:
-        return actual, "actual", ()
+        return actual, said("actual"), ()
     ideal = exact(patient.ideal_kg())
-    source = "as given" if patient.ideal_weight_kg is not None else "by Devine"
-    basis = f"ideal {rounded(ideal)} kg {source}, actual {plain(actual)} kg"
+    source = said("as given") if patient.ideal_weight_kg is not None else said("by Devine")
+    basis = said(
+        "ideal {ideal} kg {source}, actual {actual} kg", ideal=rounded(ideal), source=source, actual=plain(actual)
+    )
     share = actual / ideal * 100
     if rule.from_percent is not None and share < rule.from_percent:
-        return actual, f"actual, being {share:.1f} % of {rounded(ideal)} kg ideal {source}", ()
+        words = said(
+            "actual, being {share:.1f} % of {ideal} kg ideal {source}", share=share, ideal=rounded(ideal), source=source
+        )
+        return actual, words, ()
     cautions: tuple[Caution, ...] = ()
     if actual < ideal:
-        cautions = (("NK324", f"{rule.name} weight is above the actual weight of this patient"),)
+        cautions = (("NK324", said("{weight} weight is above the actual weight of this patient", weight=rule.name)),)
     if rule.from_percent is not None:
-        basis += f", {share:.1f} % of ideal"
+        basis = said("{weights}, {share:.1f} % of ideal", weights=basis, share=share)
     if rule.percent == 0:
         return ideal, basis, cautions
-    return ideal + rule.percent / 100 * (actual - ideal), f"{rule.name}: {basis}", cautions
+    words = said("{weight}: {basis}", weight=rule.name, basis=basis)
+    return ideal + rule.percent / 100 * (actual - ideal), words, cautions
 
 
 def surface(patient: Patient, body: Body) -> tuple[Decimal, str, tuple[Caution, ...]]:
@@ -57,10 +64,15 @@ def surface(patient: Patient, body: Body) -> tuple[Decimal, str, tuple[Caution, 
     formula = body.bsa.chosen.value or ""
     bsa, cap = exact(patient.bsa_m2(formula)), body.bsa_cap.chosen.value
     height = "" if formula in HEIGHT_FREE else f"{measured(patient.height_cm)} cm, "
-    words = f"{BSA_NAMES[formula]}, {height}{measured(patient.weight_kg)} kg"
-    cautions = (("NK321", BSA_CAUTIONS[formula]),) if formula in BSA_CAUTIONS else ()
+    words = said(
+        "{formula}, {height}{weight} kg",
+        formula=said(BSA_NAMES[formula]),
+        height=height,
+        weight=measured(patient.weight_kg),
+    )
+    cautions = (("NK321", said(BSA_CAUTIONS[formula])),) if formula in BSA_CAUTIONS else ()
     if cap is not None and bsa > cap.number:
-        return cap.number, f"{bsa:.6f} m² by {words}, capped", cautions
+        return cap.number, said("{bsa} m² by {measures}, capped", bsa=rounded(bsa), measures=words), cautions
     return bsa, words, cautions
 
 

@@ -18,11 +18,15 @@ from nksim.schedule.safety import Finding, findings, weight_age_findings
 from nksim.schedule.spread import Spread, slacks, spreads
 from nksim.schedule.timing import Moment, protocol_day
 from nksim.units import Duration
+from nksim.words import Said, phrase, said
 
 
 @dataclass(frozen=True)
 class Row:
-    """One dose or assessment on its date; times are aware and local."""
+    """One dose or assessment on its date; times are aware and local.
+
+    `sequence` counts the amendments that changed the row, the last of them at `changed`.
+    """
 
     event: Event
     protocol_day: int
@@ -35,11 +39,16 @@ class Row:
     closed: str | None = None
     possible: tuple[dt.datetime, dt.datetime] | None = None
     slack: tuple[str, ...] = ()
+    sequence: int = 0
+    changed: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """A patient's schedule placed on real dates, rows in order of start."""
+    """A patient's schedule placed on real dates, rows in order of start.
+
+    What amendments took out is `cancelled`, as it last stood, and is no row: nobody can read it as a dose to give.
+    """
 
     schedule: Schedule
     day0: dt.date
@@ -47,6 +56,7 @@ class Calendar:
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     decided: tuple[str, ...] = ()
+    cancelled: tuple[Row, ...] = ()
 
 
 def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None = None) -> Calendar:
@@ -81,12 +91,31 @@ def place(schedule: Schedule, *, day0: str | dt.date, tz: str, site: Site | None
     return Calendar(schedule, date, tz, placed, found)
 
 
+def row_findings(calendar: Calendar, row: Row) -> tuple[Finding, ...]:
+    """What whoever gives this row must know of what the checks found."""
+    return tuple(f for f in calendar.findings if f.concerns(row.event.line))
+
+
+def site_moves(calendar: Calendar, site: Site | None) -> dict[tuple[str, int], int]:
+    """The whole days by which a site's closures have moved each row of a calendar."""
+    placer = _Placer(calendar.day0, calendar.schedule.anchor_clock, zone(calendar.tz))
+    found = moves(calendar.schedule, site, lambda m: placer.at(m)[0]) if site else {}
+    return {key: move.days for key, move in found.items()}
+
+
 def closed_findings(rows: tuple[Row, ...], site: Site) -> tuple[Finding, ...]:
     """What falls on closed days and did not move, and years whose holidays are not settled."""
     found = [
         Finding(
             "NK330",
-            f"{r.event.line} {r.event.occasion.number}/{r.event.occasion.count} on {r.start:%a %Y-%m-%d}: {r.closed}",
+            said(
+                "{line} {number}/{count} on {date}: {why}",
+                line=r.event.line,
+                number=r.event.occasion.number,
+                count=r.event.occasion.count,
+                date=dated(r.start),
+                why=r.closed,
+            ),
             (r.event.line,),
         )
         for r in rows
@@ -94,8 +123,14 @@ def closed_findings(rows: tuple[Row, ...], site: Site) -> tuple[Finding, ...]:
     ]
     years = {r.start.year for r in rows}
     found += [
-        Finding("NK332", f"public holidays of {what} are provisional: its swaps of working days are not published yet")
-        for what in site.provisional(years)
+        Finding(
+            "NK332",
+            said(
+                "public holidays of {place} are provisional: its swaps of working days are not published yet",
+                place=at,
+            ),
+        )
+        for at in site.provisional(years)
     ]
     return tuple(found)
 
@@ -105,6 +140,20 @@ def _rank(event: Event) -> int:
     if event.kind == "dose":
         return 1
     return 3 if event.length is not None else 2 if event.occasion.after_dose else 0
+
+
+WEEKDAYS = tuple(map(phrase, ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")))
+_TWICE_FIRST = phrase("{time} occurs twice on this day (the clocks change): the first is meant")
+_TWICE_SECOND = phrase("{time} occurs twice on this day (the clocks change): the second is meant")
+
+
+def dated(date: dt.date) -> Said:
+    """A date with its weekday.
+
+    >>> dated(dt.date(2027, 3, 1))
+    'Mon 2027-03-01'
+    """
+    return said("{weekday} {date}", weekday=said(WEEKDAYS[date.weekday()]), date=f"{date:%Y-%m-%d}")
 
 
 def zone(name: str) -> ZoneInfo:
@@ -154,7 +203,7 @@ class _Placer:
 
     def with_spread(self, row: Row, spread: Spread | None) -> Row:
         """The row with the earliest and latest that it may come, where any slack leads there."""
-        if spread is None or (spread.early == 0 and spread.late == 0):
+        if spread is None or row.event.occasion.fixed or (spread.early == 0 and spread.late == 0):
             return row
         ends = [self._shifted(row.start, minutes) for minutes in (spread.early, spread.late)]
         return replace(row, possible=(ends[0], ends[1]), slack=spread.why)
@@ -169,8 +218,8 @@ class _Placer:
     def _placing_notes(self, nominal: Moment, move: Move | None, closed: str | None) -> tuple[str, ...]:
         notes: tuple[str, ...] = ()
         if move is not None:
-            notes += (f"moved from {self.at(nominal)[0]:%a %Y-%m-%d}: {move.why}",)
-        return (*notes, f"site closed: {closed}") if closed else notes
+            notes += (said("moved from {date}: {why}", date=dated(self.at(nominal)[0]), why=move.why),)
+        return (*notes, said("site closed: {why}", why=closed)) if closed else notes
 
     def at(self, moment: Moment) -> tuple[dt.datetime, str | None]:
         """The local time of a moment, and what the clocks did to it."""
@@ -185,8 +234,8 @@ class _Placer:
         found = self.elapse(local, moment.minutes)
         if found.replace(fold=0).utcoffset() == found.replace(fold=1).utcoffset():
             return found, None
-        which = "second" if found.fold else "first"
-        return found, f"{found:%H:%M} occurs twice on this day (the clocks change): the {which} is meant"
+        which = _TWICE_SECOND if found.fold else _TWICE_FIRST
+        return found, said(which, time=f"{found:%H:%M}")
 
     def elapse(self, start: dt.datetime, minutes: Decimal) -> dt.datetime:
         """`start` and so many elapsed minutes: the sum is taken in UTC, where no clock changes."""
@@ -221,8 +270,12 @@ def _existing(wall: dt.datetime, tz: ZoneInfo) -> tuple[dt.datetime, str | None]
     if there_and_back.replace(tzinfo=None) != wall:
         return (
             there_and_back,
-            f"{wall:%H:%M} does not exist on this day (the clocks change): moved to {there_and_back:%H:%M}",
+            said(
+                "{time} does not exist on this day (the clocks change): moved to {later}",
+                time=f"{wall:%H:%M}",
+                later=f"{there_and_back:%H:%M}",
+            ),
         )
     if local.utcoffset() != local.replace(fold=1).utcoffset():
-        return local, f"{wall:%H:%M} occurs twice on this day (the clocks change): the first is meant"
+        return local, said(_TWICE_FIRST, time=f"{wall:%H:%M}")
     return local, None

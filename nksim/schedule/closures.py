@@ -12,6 +12,7 @@ from typing import Any
 
 from nksim.errors import InvalidInput, Place, UnreadableInput, UsageError, shorten
 from nksim.schedule.repeats import Repeats, repeats
+from nksim.words import said
 
 SHIFTS = ("nearest", "following", "preceding", "modified-following")
 
@@ -52,7 +53,7 @@ class Site:
             if why:
                 return why
         if self.weekends and date.weekday() >= 5:
-            return "weekend"
+            return said("weekend")
         whole = (c for c in self._near(date, date) if not isinstance(c.from_, dt.datetime))
         return next((c.why for c in whole if c.from_ <= date < c.to), None)
 
@@ -73,7 +74,7 @@ class Site:
         if self.hours is not None:
             opens, closes = self.hours
             if start.date() != end.date() or start.time() < opens or end.time() > closes:
-                return f"outside {opens:%H:%M}–{closes:%H:%M}"
+                return said("outside {hours}", hours=f"{opens:%H:%M}–{closes:%H:%M}")
         return None
 
     def provisional(self, years: set[int]) -> list[str]:
@@ -159,7 +160,7 @@ def _public(country: str, year: int) -> Callable[[dt.date], str | None]:
     def why(date: dt.date) -> str | None:
         if date in table:
             return f"{country}: {table[date]}"
-        return None if table.is_working_day(date) else f"{country}: weekend"
+        return None if table.is_working_day(date) else said("{country}: {why}", country=country, why=said("weekend"))
 
     return why
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from nksim.errors import InvalidInput
 from nksim.protocol.model import Cohorts
 from nksim.schedule.calendar import Calendar
+from nksim.words import said
 
 
 def next_start(cohorts: Cohorts, before: Sequence[Calendar], start: dt.date) -> tuple[dt.date, str]:
@@ -22,17 +23,18 @@ def next_start(cohorts: Cohorts, before: Sequence[Calendar], start: dt.date) -> 
         raise InvalidInput("NK341", "cohorts.size is unknown", help="answer with --set cohorts.size=3")
     place_in_cohort = len(before) % size
     if not before:
-        return start, "the first patient"
+        return start, said("the first patient")
     if place_in_cohort == 0:
         ends = [_window_end(cohorts.dlt, c) for c in before[-size:]]
         found = max(ends) + dt.timedelta(days=1)
-        return max(start, found), f"the DLT windows of the cohort before end on {max(ends)}"
+        return max(start, found), said("the DLT windows of the cohort before end on {date}", date=max(ends))
     if stagger is None:
-        return start, "no stagger within the cohort"
+        return start, said("no stagger within the cohort")
     own = before[len(before) - place_in_cohort :]
     counted = own[:1] if cohorts.after.chosen.value == "first patient" else own
     found = max(c.day0 for c in counted) + dt.timedelta(days=stagger.days)
-    return max(start, found), f"{stagger} after {cohorts.after.chosen.value} of the cohort"
+    after = said(str(cohorts.after.chosen.value))
+    return max(start, found), said("{time} after {patient} of the cohort", time=stagger, patient=after)
 
 
 def _window_end(dlt: str, calendar: Calendar) -> dt.date:

@@ -19,6 +19,7 @@ from nksim.schedule.recheck import second_reckoning
 from nksim.schedule.rounding import round_amount, round_volume
 from nksim.schedule.vials import vials_in_words
 from nksim.units import Quantity, grouped, plain
+from nksim.words import said
 
 Used = tuple[tuple[str, Fact[Any]], ...]
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -47,14 +48,23 @@ class Dose:
         return replace(
             self,
             amount=amount,
-            calculation=f"{self.calculation} = {before}, {how}",
+            calculation=said("{calculation} = {amount}, {how}", calculation=self.calculation, amount=before, how=how),
             facts=(*self.facts, (fact, held.chosen)),
             cautions=(*self.cautions, *cautions),
         )
 
 
-def dose_of(line: Administration, number: int, patient: Patient, body: Body, product: Product | None = None) -> Dose:
+def dose_of(
+    line: Administration,
+    number: int,
+    patient: Patient,
+    body: Body,
+    product: Product | None = None,
+    share: Decimal = Decimal(1),
+) -> Dose:
     """The `number`th dose of a line: rule × renal share × body size, then cap, rounding, volume and bags.
+
+    An amended dose is the `share` of what the cap leaves; it is rounded and made up afterwards.
 
     Raises `InvalidInput` NK405 (a measure is missing), NK301 (fewer doses listed than planned), NK302 (rounding beyond
     its limit), NK303 (renal function forbids it), NK304 (no whole bag) or NK408 (no ideal weight), and `Disagreement`
@@ -68,6 +78,8 @@ def dose_of(line: Administration, number: int, patient: Patient, body: Body, pro
     dose = _uncapped(line, number, patient, body)
     if line.cap is not None and line.cap.chosen.value is not None:
         dose = _capped(dose, line.cap)
+    if share != 1:
+        dose = _reduced(dose, share)
     if line.round is not None and line.round.chosen.value is not None:
         amount, how = round_amount(dose.amount, line.round.chosen.value, line.id)
         dose = dose.then(amount, how, "round", line.round)
@@ -82,8 +94,20 @@ def dose_of(line: Administration, number: int, patient: Patient, body: Body, pro
         amount, how, cautions = from_bags(dose.amount, product, patient, line.id)
         dose = dose.then(amount, how, "bag", product.bag.cells, cautions)
         dose = replace(dose, facts=(*dose.facts, *_bag_facts(product)))
-    second_reckoning(line, number, patient, body, product, dose.amount, dose.unit)
+    second_reckoning(line, number, patient, body, product, dose.amount, dose.unit, share)
     return dose
+
+
+def _reduced(dose: Dose, share: Decimal) -> Dose:
+    """The dose after an amendment has reduced it to a share."""
+    before = cells(dose.amount) if dose.unit == "cells" else f"{grouped(dose.amount)} {dose.unit}"
+    words = said(
+        "{calculation} = {amount}, reduced to {percent} %",
+        calculation=dose.calculation,
+        amount=before,
+        percent=plain(share * 100),
+    )
+    return replace(dose, amount=dose.amount * share, calculation=words)
 
 
 def _bag_facts(product: Product) -> tuple[tuple[str, Fact[Any]], ...]:
@@ -103,13 +127,14 @@ def _uncapped(line: Administration, number: int, patient: Patient, body: Body) -
         facts = (("renal", line.renal.chosen),)
         quantity = band.dose or quantity
         share = band.percent / 100 if band.percent is not None else share
-        reason = f" × {plain(band.percent)} %" if band.percent is not None and band.percent != 100 else ""
-        reason += f" [renal band of {why}]"
+        factor = f" × {plain(band.percent)} %" if band.percent is not None and band.percent != 100 else ""
+        reason = said("{factor} [renal band of {why}]", factor=factor, why=why)
     size, in_words, used, cautions = _body_size(quantity, line, patient, body)
     canonical = quantity.canonical()
     amount = canonical.number * share * size
     own = (("dose", line.dose.chosen), *used, *facts)
-    return Dose(amount, canonical.unit, rule, f"{quantity}{in_words}{reason}", own, amount, cautions=cautions)
+    calculation = said("{dose}{size}{share}", dose=quantity, size=in_words, share=reason)
+    return Dose(amount, canonical.unit, rule, calculation, own, amount, cautions=cautions)
 
 
 def _capped(dose: Dose, held: Fact[Quantity]) -> Dose:
@@ -118,7 +143,9 @@ def _capped(dose: Dose, held: Fact[Quantity]) -> Dose:
     cap = held.chosen.value.canonical()
     if dose.amount <= cap.number:
         return replace(dose, facts=(*dose.facts, ("cap", held.chosen)))
-    return dose.then(cap.number, f"capped at {grouped(cap.number)} {cap.unit}", "cap", held)
+    return dose.then(
+        cap.number, said("capped at {amount} {unit}", amount=grouped(cap.number), unit=cap.unit), "cap", held
+    )
 
 
 def _rule(line: Administration, number: int, patient: Patient, body: Body) -> tuple[str, Quantity]:
@@ -165,9 +192,10 @@ def _body_size(
         held = line.weight or body.weight
         assert held.chosen.value is not None
         weight, words, cautions = dosing_weight(held.chosen.value, patient)
-        return weight, f" × {rounded(weight)} kg ({words})", (("weight", held.chosen),), cautions
+        size = said(" × {weight} kg ({words})", weight=rounded(weight), words=words)
+        return weight, size, (("weight", held.chosen),), cautions
     if quantity.per == "m^2":
         bsa, words, cautions = surface(patient, body)
         facts = (("weight", body.weight.chosen), ("bsa", body.bsa.chosen), ("bsa_cap", body.bsa_cap.chosen))
-        return bsa, f" × {bsa:.6f} m² ({words})", facts, cautions
-    return Decimal(1), " (flat)", (), ()
+        return bsa, said(" × {bsa} m² ({words})", bsa=rounded(bsa), words=words), facts, cautions
+    return Decimal(1), said(" (flat)"), (), ()

@@ -24,6 +24,7 @@ from nksim.schedule.timing import (
     sampled_occasions,
 )
 from nksim.units import Duration, respelled
+from nksim.words import Quoted, listed, said
 
 ANCHOR_CLOCK = dt.time(10, 0)
 
@@ -33,7 +34,7 @@ class Event:
     """One dose or assessment of a schedule.
 
     `length` is the planned duration or follow-up (None: a moment); amount and unit are None for assessments;
-    `facts` are the facts that the row rests on, by their short names.
+    `facts` are the facts that the row rests on, by their short names; `share` is what amendments leave of the dose.
     """
 
     kind: Literal["dose", "assessment"]
@@ -46,6 +47,7 @@ class Event:
     dose: Dose | None
     facts: tuple[tuple[str, Fact[Any]], ...]
     remarks: tuple[str, ...] = ()
+    share: Decimal = Decimal(1)
 
     @property
     def amount(self) -> Decimal | None:
@@ -65,7 +67,12 @@ class Event:
             stand = "set by the user" if fact.chosen.setting else fact.chosen.basis
             if stand in marked:
                 marked[stand].append(name.replace("_", " "))
-        return (*(f"{stand}: {', '.join(names)}" for stand, names in marked.items() if names), *self.remarks)
+        standing = (
+            said("{basis}: {facts}", basis=said(stand), facts=listed(said(name) for name in names))
+            for stand, names in marked.items()
+            if names
+        )
+        return (*standing, *self.remarks)
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,12 @@ def _dose_event(
     )
     facts = (*dose.facts, *((n, f) for n, f in own if f is not None), *frame)
     length = line.over.chosen.value if line.over else None
-    remarks = (*_readings(line), *dose.remarks, *_time_remarks(line, occasion), *((line.note,) if line.note else ()))
+    remarks = (
+        *_readings(line),
+        *dose.remarks,
+        *_time_remarks(line, occasion),
+        *((Quoted(line.note),) if line.note else ()),
+    )
     return Event("dose", phase, line.id, line.product, occasion, length, line.route.chosen.value, dose, facts, remarks)
 
 
@@ -154,10 +166,10 @@ def _readings(line: Administration) -> tuple[str, ...]:
     fact = line.dose
     if fact.chosen.setting is not None:
         return ()
-    printed = fact.printed or line.printed
+    printed, spelled = fact.printed or line.printed, respelled(fact.chosen.text)
     return (
-        *((f"printed {printed!r}",) if printed else ()),
-        *((f"read {fact.chosen.text!r} as {fact.chosen.value}",) if respelled(fact.chosen.text) else ()),
+        *((said("printed {printed!r}", printed=printed),) if printed else ()),
+        *((said("read {text!r} as {value}", text=fact.chosen.text, value=fact.chosen.value),) if spelled else ()),
     )
 
 
@@ -165,9 +177,9 @@ def _time_remarks(line: Administration, occasion: Occasion) -> tuple[str, ...]:
     """What the protocol does not say about the time of a dose."""
     timing: Any = line.timing.chosen.value
     if isinstance(timing, Relation) and timing.by.low != timing.by.high and timing.by.high is not None:
-        return (f"time: the middle of {timing.by}",)
+        return (said("time: the middle of {range}", range=timing.by),)
     placed_by_day = occasion.start.clock is None and occasion.start.minutes == 0
-    return ("clock time is a placeholder",) if placed_by_day else ()
+    return (said("clock time is a placeholder"),) if placed_by_day else ()
 
 
 def _assessed(
@@ -178,8 +190,14 @@ def _assessed(
            ("for", item.length), ("window", item.window))  # fmt: skip
     given = [(n, f) for n, f in own if f is not None]
     facts = (*((n, f) for n, f in given if f.chosen.basis != "unknown"), *frame)
-    unknown = [f"{item.id}.{n} is unknown: {f.ask}" for n, f in given if f.chosen.basis == "unknown"]
-    what = item.what + (f" ({item.lineage})" if item.lineage and item.lineage not in item.what else "")
+    unknown: list[str] = [
+        said("{fact} is unknown: {ask}", fact=f"{item.id}.{n}", ask=Quoted(f.ask))
+        for n, f in given
+        if f.chosen.basis == "unknown"
+    ]
+    what: str = Quoted(item.what)
+    if item.lineage and item.lineage not in item.what:
+        what = said("{what} ({lineage})", what=what, lineage=Quoted(item.lineage))
     length = item.length.chosen.value if item.length else None
     start = item.start.chosen.value if item.start else None
     rows: list[tuple[Occasion, Duration | None]] = []
@@ -188,11 +206,11 @@ def _assessed(
         rows += [(Occasion(0, 0, o.start, base=(start.line, o.number)), length) for o in chosen_occasions(found, start)]
     rows += [(o, None) for o in _listed(choice, item, found)]
     window = item.window.chosen.value if item.window else None
-    said = (*unknown, *((item.note,) if item.note else ()))
+    remarked = (*unknown, *((Quoted(item.note),) if item.note else ()))
     events = []
     for i, (o, lasts) in enumerate(rows, 1):
         occasion = numbered(o, i, len(rows), window if lasts is None else None)
-        remarks = (*((o.label,) if o.label else ()), *said)
+        remarks = (*((o.label,) if o.label else ()), *remarked)
         events.append(Event("assessment", "assessment", item.id, what, occasion, lasts, None, None, facts, remarks))
     return events, unknown if not rows else []
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from nksim.patient import Patient
 from nksim.protocol.renal import MEASURES, Band, RenalRule
 from nksim.schedule.bodysize import exact, rounded
+from nksim.words import said
 
 
 def renal_function(by: str, patient: Patient) -> tuple[Decimal, str]:
@@ -35,7 +36,7 @@ def renal_function(by: str, patient: Patient) -> tuple[Decimal, str]:
             "NK405", f"the dose depends on renal function ({name}), which needs {needs}", "add --creatinine 40umol/L"
         )
     value = exact(found)
-    return value, f"{rounded(value)} {unit} by {name}"
+    return value, said("{value} {unit} by {formula}", value=rounded(value), unit=unit, formula=said(name))
 
 
 def band_of(rule: RenalRule, patient: Patient, line_id: str) -> tuple[Band, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nksim.schedule.closures import Site
 from nksim.schedule.expansion import Event, Schedule
 from nksim.schedule.timing import Moment
+from nksim.words import said
 
 Key = tuple[str, int]
 At = Callable[[Moment], dt.datetime]
@@ -42,6 +43,8 @@ class _Mover:
         self.schedule, self.site, self.at = schedule, site, at
         self.by_key = {key_of(e): e for e in schedule.events}
         self.date = {key: at(e.occasion.start).date() for key, e in self.by_key.items()}
+        # A dose that moved would push every later one of such a line out of its window.
+        self.chained = {e.line for e in schedule.events if e.occasion.follows}
         self.moved: dict[Key, Move] = {}
 
     def found(self) -> dict[Key, Move]:
@@ -53,17 +56,21 @@ class _Mover:
         for key, event in self.by_key.items():
             base = self._root(event)
             if base in self.moved and base != key:
-                self.moved[key] = Move(self.moved[base].days, f"with {base[0]} {base[1]}")
+                self.moved[key] = Move(
+                    self.moved[base].days, said("with {line} {number}", line=base[0], number=base[1])
+                )
         return self.moved
 
     def _root(self, event: Event) -> Key:
         """The dose that an event hangs on, through every dose between."""
-        while event.occasion.base is not None:
+        while event.occasion.base in self.by_key and not event.occasion.fixed:
             event = self.by_key[event.occasion.base]
         return key_of(event)
 
     def _may_move(self, event: Event) -> bool:
         o = event.occasion
+        if o.fixed or event.line in self.chained:
+            return False
         if o.base is not None or o.earliest is None or o.latest is None or event.phase == "conditioning":
             return False
         if event.kind == "assessment":

@@ -32,11 +32,13 @@ _CLOSE_OF_A_LEVEL = Fraction(1, 10**5)
 Read = tuple[Fraction, str, str]
 
 
-def second_reckoning(line: Any, number: int, patient: Any, body: Any, product: Any, amount: Decimal, unit: str) -> None:
-    """Raises `Disagreement` NK399 where the dose reckoned anew is not the given amount."""
+def second_reckoning(
+    line: Any, number: int, patient: Any, body: Any, product: Any, amount: Decimal, unit: str, share: Decimal
+) -> None:
+    """Raises `Disagreement` NK399 where the dose reckoned anew, reduced to `share`, is not the given amount."""
     text = line.dose.chosen.text
     try:
-        expected, expected_unit = _reckoned(line, number, patient, body, product)
+        expected, expected_unit = _reckoned(line, number, patient, body, product, Fraction(share))
     except (ValueError, StopIteration, KeyError, AttributeError, IndexError) as error:
         raise Disagreement("NK399", f"{line.id}: {text!r} could not be reckoned a second time: {error}") from error
     close = _CLOSE_OF_A_LEVEL if "(level" in text else _CLOSE
@@ -48,7 +50,9 @@ def second_reckoning(line: Any, number: int, patient: Any, body: Any, product: A
         )
 
 
-def _reckoned(line: Any, number: int, patient: Any, body: Any, product: Any) -> tuple[Fraction, str]:
+def _reckoned(
+    line: Any, number: int, patient: Any, body: Any, product: Any, reduced_to: Fraction
+) -> tuple[Fraction, str]:
     value, unit, per = read(_dose_text(line.dose.chosen.text, number, patient, body))
     share = Fraction(1)
     if line.renal is not None and line.renal.chosen.value is not None:
@@ -64,6 +68,7 @@ def _reckoned(line: Any, number: int, patient: Any, body: Any, product: Any) -> 
         amount *= _surface(body, patient)
     if line.cap is not None and line.cap.chosen.value is not None:
         amount = min(amount, read(line.cap.chosen.text)[0])
+    amount *= reduced_to
     if line.round is not None and line.round.chosen.value is not None:
         amount = _nearest(amount, read(_fields(line.round.chosen.text)["to"])[0])
     if line.volume is not None and line.volume.chosen.value is not None:

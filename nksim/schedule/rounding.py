@@ -10,6 +10,7 @@ from nksim.protocol.doses import Rounding
 from nksim.protocol.supply import Volume
 from nksim.schedule.bodysize import Caution, rounded
 from nksim.units import grouped, plain
+from nksim.words import said
 
 
 def half_up(amount: Decimal, step: Decimal) -> Decimal:
@@ -25,7 +26,7 @@ def round_amount(amount: Decimal, rounding: Rounding, line_id: str) -> tuple[Dec
     """The amount rounded to the file's step, and how; raises `InvalidInput` NK302 beyond its limit."""
     found = half_up(amount, rounding.to.canonical().number)
     _check_change(amount, found, rounding.within_percent, line_id)
-    return found, f"rounded half up {rounding}"
+    return found, said("rounded half up {step}", step=rounding)
 
 
 def round_volume(amount: Decimal, unit: str, volume: Volume, line_id: str) -> tuple[Decimal, str, tuple[Caution, ...]]:
@@ -39,12 +40,17 @@ def round_volume(amount: Decimal, unit: str, volume: Volume, line_id: str) -> tu
         ml = half_up(ml, volume.step_ml)
         _check_change(amount, ml * strength.number, limit("rounding").high, line_id)
         amount = ml * strength.number
-    words = f"{rounded(ml)} mL of {grouped(strength.number)} {unit}/mL"
+    words = said(
+        "{volume} mL of {strength} {unit}/mL", volume=rounded(ml), strength=grouped(strength.number), unit=unit
+    )
     if volume.step_ml:
-        words += f", measured to {plain(volume.step_ml)} mL half up"
+        words = said("{drawn}, measured to {step} mL half up", drawn=words, step=plain(volume.step_ml))
     if ml >= volume.least_ml:
         return amount, words, ()
-    return amount, words, (("NK320", f"{words} is below {plain(volume.least_ml)} mL that can be measured: dilute"),)
+    caution = said(
+        "{drawn} is below {least} mL that can be measured: dilute", drawn=words, least=plain(volume.least_ml)
+    )
+    return amount, words, (("NK320", caution),)
 
 
 def _check_change(amount: Decimal, found: Decimal, most_percent: Decimal, line_id: str) -> None:

@@ -22,10 +22,11 @@ from nksim.schedule.bodysize import surface
 from nksim.schedule.dosing import dose_of
 from nksim.schedule.expansion import Event, Schedule
 from nksim.units import Quantity, grouped
+from nksim.words import Said, listed, phrase, said
 
 MIDNIGHT = dt.time(0)
 # Prefixes that are mistaken for one another: mcg and mg differ by 10^3, IU and WU (wan units) by 10^4.
-_SLIPS = {"mg": (Decimal(1000), "mg and mcg"), "IU": (Decimal(10000), "IU and WU")}
+_SLIPS = {"mg": (Decimal(1000), phrase("mg and mcg")), "IU": (Decimal(10000), phrase("IU and WU"))}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class Finding:
     def note(self) -> str:
         """In one line, for a person who holds the output."""
         if self.waived is not None:
-            return f"check {self.code} waived ({self.waived}): {self.message}"
-        return f"check {self.code}: {self.message}"
+            form = phrase("check {code} waived ({reason}): {message}")
+            return said(form, code=self.code, reason=self.waived, message=self.message)
+        return said("check {code}: {message}", code=self.code, message=self.message)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data, with the severity, the sources and the reason of a waiver."""
@@ -138,27 +140,31 @@ def _drug_range(line: Administration) -> Iterator[Finding]:
                 help=f"refused from {most} ({drug.refuse_source})",
             )
         same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
-        usual = " or ".join(f"{r.low} to {r.high}" for r in drug.ranges)
+        usual = listed((said("{low} to {high}", low=r.low, high=r.high) for r in drug.ranges), phrase(" or "))
+        named = {"line": line.id, "product": line.product, "dose": dose, "range": usual}
         if own.per in drug.never_per:
-            yield Finding("NK328", f"{line.id}: {line.product} is never dosed as {dose}; usual: {usual}")
+            yield Finding("NK328", said("{line}: {product} is never dosed as {dose}; usual: {range}", **named))
         elif not drug.ranges:
             yield from _unlike(line, drug, dose)
         elif not same:
-            yield Finding("NK311", f"{line.id}: {line.product} is not usually dosed as {dose}; usual: {usual}")
+            yield Finding("NK311", said("{line}: {product} is not usually dosed as {dose}; usual: {range}", **named))
         elif any(_in_range(dose, r) for r in same):
             continue
         elif slip := _slip(own, same):
-            yield Finding("NK337", f"{line.id}: {dose} of {line.product} is outside the range of {usual}; {slip}")
+            form = phrase("{line}: {dose} of {product} is outside the range of {range}; {slip}")
+            yield Finding("NK337", said(form, slip=slip, **named))
         else:
-            yield Finding("NK312", f"{line.id}: {dose} of {line.product} is outside the range of {usual}")
+            yield Finding("NK312", said("{line}: {dose} of {product} is outside the range of {range}", **named))
 
 
-def _slip(own: Quantity, ranges: Sequence[DoseChoice]) -> str | None:
+def _slip(own: Quantity, ranges: Sequence[DoseChoice]) -> Said | None:
     """The prefix whose slip would bring a dose from its range to where it stands."""
     factor, names = _SLIPS.get(own.unit, (None, ""))
-    for by, words in ((factor, "more"), (1 / factor, "less")) if factor else ():
+    more = phrase("{factor} times more lies within: {units} are mistaken for one another")
+    less = phrase("{factor} times less lies within: {units} are mistaken for one another")
+    for by, form in ((factor, more), (1 / factor, less)) if factor else ():
         if any(r.low.canonical().number <= own.number * by <= r.high.canonical().number for r in ranges):
-            return f"{grouped(factor or by)} times {words} lies within: {names} are mistaken for one another"
+            return said(form, factor=grouped(factor or by), units=said(names))
     return None
 
 
@@ -185,11 +191,12 @@ def _refuse_harmful_days(schedule: Schedule) -> None:
 
 def _windows_overlap(line: Administration, events: list[Event], clock: dt.time) -> Iterator[Finding]:
     """Two doses of a line whose windows allow the later one first."""
-    for n, (one, other) in enumerate(pairwise(e.occasion for e in events), 1):
+    for one, other in pairwise(e.occasion for e in events):
         if one.latest is None or other.earliest is None:
             continue
         if one.latest.from_anchor_d(clock) > other.earliest.from_anchor_d(clock) + 1e-9:
-            yield Finding("NK334", f"{line.id}: the windows of doses {n} and {n + 1} overlap")
+            form = phrase("{line}: the windows of doses {one} and {other} overlap")
+            yield Finding("NK334", said(form, line=line.id, one=one.number, other=other.number))
             return
 
 
@@ -202,12 +209,20 @@ def _more_than_an_adult(schedule: Schedule, line: Administration, events: list[E
     adult = Patient(weight=weight.text, height=height.text, age=grown.text, sex="M")
     bare = line.model_copy(update={"round": None, "volume": None, "vials": None})
     for e in events:
-        most = dose_of(bare, e.occasion.number, adult, schedule.choice.protocol.body)
+        most = dose_of(bare, e.occasion.number, adult, schedule.choice.protocol.body, share=e.share)
         if e.dose and e.dose.unit == most.unit and e.dose.target > most.amount:
             yield Finding(
                 "NK338",
-                f"{line.id}: {grouped(e.dose.target)} {most.unit} is more than {grouped(most.amount)} {most.unit} for "
-                f"an adult of {weight.text} and {height.text}: is a cap meant?",
+                said(
+                    "{line}: {amount} {unit} is more than {most} {unit} for an adult of {weight} and {height}: "
+                    "is a cap meant?",
+                    line=line.id,
+                    amount=grouped(e.dose.target),
+                    unit=most.unit,
+                    most=grouped(most.amount),
+                    weight=weight.text,
+                    height=height.text,
+                ),
             )
             return
 
@@ -218,10 +233,9 @@ def _unlike(line: Administration, drug: DoseLimits, dose: Quantity) -> Iterator[
     unit = own.unit + (f"/{own.per}" if own.per else "")
     for found, known in ((unit, drug.dosed_in), (line.route.chosen.value, drug.routes)):
         if known and found not in known:
-            usual = " or ".join(known)
-            yield Finding(
-                "NK311", f"{line.id}: {line.product} is given in {usual} by the regimens read, not in {found}"
-            )
+            form = phrase("{line}: {product} is given in {usual} by the regimens read, not in {found}")
+            usual = listed(known, phrase(" or "))
+            yield Finding("NK311", said(form, line=line.id, product=line.product, usual=usual, found=found))
 
 
 def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
@@ -231,14 +245,24 @@ def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Findin
     if over and most:
         yield Finding(
             "NK313",
-            f"{line.id}: {grouped(over[0].amount or Decimal(0))} {most.unit} in one dose is above "
-            f"{grouped(most.number)} {most.unit}",
+            said(
+                "{line}: {amount} {unit} in one dose is above {most} {unit}",
+                line=line.id,
+                amount=grouped(over[0].amount or Decimal(0)),
+                most=grouped(most.number),
+                unit=most.unit,
+            ),
         )
 
 
 def _cautions(events: list[Event]) -> Iterator[Finding]:
     """What the calculation of a line's doses warns of, each once."""
-    found = dict.fromkeys((code, f"{e.line}: {words}") for e in events if e.dose for code, words in e.dose.cautions)
+    found = dict.fromkeys(
+        (code, said("{line}: {caution}", line=e.line, caution=words))
+        for e in events
+        if e.dose
+        for code, words in e.dose.cautions
+    )
     yield from (Finding(code, words) for code, words in found)
 
 
@@ -252,8 +276,14 @@ def _restated(line: Administration, events: list[Event], weight_kg: float | None
         per_kg = Quantity(amount / weight, "cells", "kg")
         yield Finding(
             "NK314",
-            f"{line.id}: {Quantity(amount, 'cells')} is {grouped(per_kg.number)} cells/kg at {weight_kg:g} kg, but the "
-            f"registration also says {again.low} to {again.high}",
+            said(
+                "{line}: {amount} is {per_kg} cells/kg at {weight:g} kg, but the registration also says {range}",
+                line=line.id,
+                amount=Quantity(amount, "cells"),
+                per_kg=grouped(per_kg.number),
+                weight=weight_kg,
+                range=again,
+            ),
         )
 
 
@@ -262,21 +292,36 @@ def _registered_range(line: Administration) -> Iterator[Finding]:
     if isinstance(registered, DoseChoice) and line.dose.use is not None:
         for dose in _quantities(line):
             if not registered.holds(dose):
-                yield Finding("NK315", f"{line.id}: {dose} is outside the registered {line.dose.text}")
+                yield Finding(
+                    "NK315",
+                    said(
+                        "{line}: {dose} is outside the registered {range}",
+                        line=line.id,
+                        dose=dose,
+                        range=line.dose.text,
+                    ),
+                )
 
 
 def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:
     planned = line.count.chosen.value if line.count else None
     if planned is not None and len(events) != planned:
-        yield Finding("NK316", f"{line.id}: {len(events)} doses are planned, the registration has {planned}")
+        form = phrase("{line}: {count} doses are planned, the registration has {planned}")
+        yield Finding("NK316", said(form, line=line.id, count=len(events), planned=planned))
 
 
 def _listed(line: Administration, events: list[Event]) -> Iterator[Finding]:
     """A list with more doses than administrations: the last ones are never given."""
     rule = line.dose.chosen.value
-    listed = max((len(case.doses) for case in rule.cases), default=0) if isinstance(rule, DoseRule) else 0
-    if listed > max(1, len(events)):
-        yield Finding("NK319", f"{line.id}: {listed} doses are listed and {len(events)} planned: the rest is not given")
+    most = max((len(case.doses) for case in rule.cases), default=0) if isinstance(rule, DoseRule) else 0
+    if most > max(1, len(events)):
+        words = said(
+            "{line}: {listed} doses are listed and {count} planned: the rest is not given",
+            line=line.id,
+            listed=most,
+            count=len(events),
+        )
+        yield Finding("NK319", words)
 
 
 def _least_gap(line: Administration, events: list[Event], anchor_clock: dt.time) -> Iterator[Finding]:
@@ -285,7 +330,8 @@ def _least_gap(line: Administration, events: list[Event], anchor_clock: dt.time)
     starts = [e.occasion.start.from_anchor_d(anchor_clock) for e in events]
     apart = min((round((b - a) * 1440) for a, b in pairwise(sorted(starts))), default=None)
     if gap is not None and apart is not None and apart < gap.minutes:
-        yield Finding("NK335", f"{line.id}: doses are planned {apart / 1440:g} d apart, at least {gap} is asked for")
+        form = phrase("{line}: doses are planned {apart:g} d apart, at least {gap} is asked for")
+        yield Finding("NK335", said(form, line=line.id, apart=apart / 1440, gap=gap))
 
 
 def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
@@ -300,7 +346,8 @@ def _conditioning_after_cells(schedule: Schedule) -> Iterator[Finding]:
         }
     )
     if late:
-        yield Finding("NK317", f"conditioning does not end before the first cells: {', '.join(late)}", tuple(late))
+        words = said("conditioning does not end before the first cells: {lines}", lines=listed(late))
+        yield Finding("NK317", words, tuple(late))
 
 
 def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
@@ -317,7 +364,8 @@ def _same_drug_twice(schedule: Schedule) -> Iterator[Finding]:
         days.setdefault((e.what, day), []).append(e.line)
     twice = {(what, *sorted(set(lines))): day for (what, day), lines in reversed(days.items()) if len(set(lines)) > 1}
     for (what, *lines), day in reversed(twice.items()):
-        both = f"{' and '.join(lines)} both give {what}, first on the same day {day} from the anchor"
+        form = phrase("{lines} both give {product}, first on the same day {day} from the anchor")
+        both = said(form, lines=listed(lines, phrase(" and ")), product=what, day=day)
         yield Finding("NK322", both, tuple(lines))
 
 
@@ -330,16 +378,21 @@ def _after_what_it_precedes(schedule: Schedule) -> Iterator[Finding]:
         if not isinstance(relation, Relation) or relation.side != "before":
             continue
         minutes = line.over.chosen.value.minutes if line.over and line.over.chosen.value else Decimal(0)
-        ends = [
-            e.occasion.start.from_anchor_d(clock) + float(minutes) / 1440 for e in schedule.doses if e.line == line.id
-        ]
-        later = [e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line]
-        # The nth dose belongs to the nth; where the counts differ, each to the next that is left.
-        late = [i for i, (end, start) in enumerate(zip(ends, later, strict=False), 1) if end > start + 1e-9]
+        starts = {e.occasion.number: e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == line.id}
+        later = {
+            e.occasion.number: e.occasion.start.from_anchor_d(clock) for e in schedule.doses if e.line == relation.line
+        }
+        # The nth dose belongs to the nth, whatever was taken out before it.
+        late = [n for n, at in starts.items() if n in later and at + float(minutes) / 1440 > later[n] + 1e-9]
         if late:
             yield Finding(
                 "NK323",
-                f"{line.id}: the file gives it before {relation.line}, and dose {late[0]} ends after that begins",
+                said(
+                    "{line}: the file gives it before {other}, and dose {number} ends after that begins",
+                    line=line.id,
+                    other=relation.line,
+                    number=late[0],
+                ),
                 (line.id,),
             )
 
@@ -349,15 +402,14 @@ def _outside_population(schedule: Schedule) -> Iterator[Finding]:
     age = schedule.patient.age_y
     # Trials count age in completed years: someone of 18.9 years belongs to a trial of 0 to 18 years.
     if age is not None and not low <= age < high + 1:
-        ages = f"{low:g} to {high:g} years"
+        form = phrase("age {age:g} y is outside the trial's population of {ages}")
         if schedule.choice.protocol.population.ages.chosen.basis == "assumed":
-            ages += ", which the file assumes"
-        yield Finding("NK318", f"age {age:g} y is outside the trial's population of {ages}")
+            form = phrase("age {age:g} y is outside the trial's population of {ages}, which the file assumes")
+        yield Finding("NK318", said(form, age=age, ages=schedule.choice.protocol.population.age))
     weight, allowed = schedule.patient.weight_kg, schedule.choice.protocol.population.weight
     if weight is not None and allowed is not None and not allowed[0] <= weight <= allowed[1]:
-        yield Finding(
-            "NK333", f"weight {weight:g} kg is outside the trial's population of {allowed[0]:g} to {allowed[1]:g} kg"
-        )
+        form = phrase("weight {weight:g} kg is outside the trial's population of {low:g} to {high:g} kg")
+        yield Finding("NK333", said(form, weight=weight, low=allowed[0], high=allowed[1]))
 
 
 def body_findings(patient: Patient) -> tuple[Finding, ...]:
@@ -372,5 +424,7 @@ def weight_age_findings(patient: Patient, first_dose: dt.date) -> tuple[Finding,
     days, most = (first_dose - patient.weighed).days, limit("weight age")
     if 0 <= days <= most.high:
         return ()
-    when = f"{days} days before" if days > 0 else "after"
-    return (Finding("NK339", f"weighed on {patient.weighed}, {when} the first dose: at most {most.text} before"),)
+    form = phrase("weighed on {date}, {days} days before the first dose: at most {most} before")
+    if days <= 0:
+        form = phrase("weighed on {date}, after the first dose: at most {most} before")
+    return (Finding("NK339", said(form, date=str(patient.weighed), days=days, most=most.text)),)

@@ -14,6 +14,7 @@ from nksim.schedule.earliest import first_day0
 from nksim.schedule.expansion import Schedule
 from nksim.schedule.safety import Finding
 from nksim.schedule.washout import Washed, prior, washed
+from nksim.words import said
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,18 @@ class SiteRules:
             date, why = next_start(protocol.cohorts, before, date)
         calendar = first_day0(schedule, start=date, tz=tz, site=site or Site(), washouts=washouts)
         # What decided the date is no fault, but whoever reads the calendar must see it.
-        decided = [str(w) for w in washouts] + ([f"cohort: {why}"] if why else [])
+        decided = [str(w) for w in washouts] + ([said("cohort: {why}", why=why)] if why else [])
         return replace(calendar, decided=tuple(decided))
+
+    def placed_again(self, schedule: Schedule, calendar: Calendar, day0: dt.date) -> Calendar:
+        """The calendar of a changed schedule on `day0`, with what was decided and cancelled before."""
+        found = self.place(schedule, [], day0=day0, tz=calendar.tz, earliest=False)
+        return replace(found, decided=calendar.decided, cancelled=calendar.cancelled)
 
 
 def _too_early(washouts: Sequence[Washed], date: dt.date) -> list[Finding]:
-    return [Finding("NK331", f"{w}; day 0 is {date}") for w in washouts if date < w.earliest]
+    return [
+        Finding("NK331", said("{washout}; day 0 is {date}", washout=w, date=date))
+        for w in washouts
+        if date < w.earliest
+    ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
 from nksim.schedule.timing import Occasion, Occasions
+from nksim.words import said
 
 Key = tuple[str, int]
 
@@ -50,18 +51,18 @@ def _slack(choice: Choice, line: Administration, o: Occasion, anchor_clock: dt.t
     # An open end has no slack that could be told.
     least = (o.earliest.from_anchor_d(anchor_clock) - planned) * 1440 if o.earliest and o.latest else 0.0
     most = (o.latest.from_anchor_d(anchor_clock) - planned) * 1440 if o.earliest and o.latest else 0.0
-    why = [f"{line.id} window"] if least or most else []
+    why: list[str] = [said("{line} window", line=line.id)] if least or most else []
     product = choice.protocol.products.get(line.product)
     for name, fact in (
-        (f"{line.id} delay", line.delay),
-        (f"{line.product} release", product.release if product else None),
+        (said("{line} delay", line=line.id), line.delay),
+        (said("{product} release", product=line.product), product.release if product else None),
     ):
         held = fact.chosen.value if fact else None
         if held is not None:
             least, most = least + float(held.least.minutes), most + float(held.most.minutes)
             why.append(name)
     # A window around a dose's own day is kept whatever went before; without one the dose follows what it counts from.
-    parent = o.base or (None if line.window else o.origin)
+    parent = (line.id, o.number - 1) if o.follows else o.base or (None if line.window else o.origin)
     whole = least % 1440 == 0 and most % 1440 == 0
     return Slack(round(least, 6), round(most, 6), whole, parent, tuple(why))
 

@@ -16,6 +16,7 @@ from nksim.protocol.model import Administration, Arm, Numbering
 from nksim.protocol.samples import Samples
 from nksim.protocol.times import Days, Recurrence, Reference, Relation, Span, Window
 from nksim.units import Duration
+from nksim.words import phrase, said
 
 MEAN_MONTH_D = 365.25 / 12
 
@@ -53,7 +54,8 @@ class Occasion:
     """One administration in time: number of count, when, and the earliest and latest that the protocol allows.
 
     `base` is the dose (line, number) that it hangs on and moves with; `origin` the dose from which its series was
-    counted, without moving with it. A sample `after_dose` comes after a dose of the same instant.
+    counted, without moving with it; a dose that `follows` counts from the dose of its line before it. A sample
+    `after_dose` comes after a dose of the same instant. What is `fixed` a person has put there: no rule moves it.
     """
 
     number: int
@@ -65,6 +67,8 @@ class Occasion:
     origin: tuple[str, int] | None = None
     label: str | None = None
     after_dose: bool = False
+    follows: bool = False
+    fixed: bool = False
 
 
 Occasions = dict[str, tuple[Occasion, ...]]
@@ -133,6 +137,8 @@ class _Plan:
             found = [Occasion(0, 0, *self._related(timing, moment), base=base) for base, moment in bases]
         else:
             found = self._series(line, timing)
+        if isinstance(timing, Recurrence) and timing.previous:
+            found = [replace(o, follows=i > 0) for i, o in enumerate(found)]
         return tuple(numbered(o, i, len(found), window) for i, o in enumerate(found, 1))
 
     def _series(self, line: Administration, timing: Any) -> list[Occasion]:
@@ -208,10 +214,13 @@ def sampled_occasions(found: Occasions, lines: dict[str, Administration], sample
     placed: list[Occasion] = []
     for o in chosen_occasions(found, samples.of):
         edge = o.start.later(over) if over else o.start
-        of = f"{samples.of.line} {o.number}/{o.count}"
+        of = {"line": samples.of.line, "number": o.number, "count": o.count}
         for point in samples.points:
             moment = o.start if point is None else edge.later(point)
-            label = f"pre-dose, {of}" if point is None else f"{point} after the {samples.edge} of {of}"
+            after = phrase("{time} after the start of {line} {number}/{count}")
+            if samples.edge == "end":
+                after = phrase("{time} after the end of {line} {number}/{count}")
+            label = said("pre-dose, {line} {number}/{count}", **of) if point is None else said(after, time=point, **of)
             at_dose = point is not None and point.number == 0
             placed.append(Occasion(0, 0, moment, base=(samples.of.line, o.number), label=label, after_dose=at_dose))
     return placed

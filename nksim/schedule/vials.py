@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from nksim.protocol.supply import Vials
 from nksim.units import grouped
+from nksim.words import listed, phrase, said
 
 
 def vials_for(amount: Decimal, strengths: tuple[Decimal, ...]) -> tuple[dict[Decimal, int], Decimal]:
@@ -49,7 +50,9 @@ def vials_in_words(amount: Decimal, unit: str, vials: Vials) -> str:
     'vials: 3 × 500 mg, 480 mg (32.0 %) left over'
     """
     found, waste = vials_for(amount, tuple(s.canonical().number for s in vials.strengths))
-    listed = " and ".join(f"{n} × {grouped(s)} {unit}" for s, n in found.items())
-    total = amount + waste
-    left = f"{grouped(waste)} {unit} ({waste / total * 100:.1f} %) left over" if waste else "nothing left over"
-    return f"vials: {listed}, {left}"
+    drawn = listed((f"{n} × {grouped(s)} {unit}" for s, n in found.items()), phrase(" and "))
+    share = waste / (amount + waste) * 100
+    if not waste:
+        return said("vials: {vials}, nothing left over", vials=drawn)
+    form = phrase("vials: {vials}, {waste} {unit} ({share:.1f} %) left over")
+    return said(form, vials=drawn, waste=grouped(waste), unit=unit, share=share)

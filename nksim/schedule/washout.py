@@ -14,6 +14,7 @@ from nksim.errors import InvalidInput, Misread, UsageError, shorten
 from nksim.protocol.model import Washout
 from nksim.schedule.calendar import add_months
 from nksim.units import Duration, duration
+from nksim.words import Quoted, phrase, said
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,12 @@ class Washed:
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"washout of {self.rule.what}: last on {self.prior.last}, {self.reason}, day 0 not before {self.earliest}"
+        return said(
+            "washout of {what}: last on {last}, {reason}, day 0 not before {earliest}",
+            what=Quoted(self.rule.what),
+            last=self.prior.last,
+            reason=self.reason,
+            earliest=self.earliest,
         )
 
 
@@ -93,7 +98,14 @@ def _applied(rule: Washout, given: Prior) -> Washed:
         # The fixed time suffices where the shorter of the two counts; where the longer does, it may not.
         if rule.whichever == "shorter":
             return Washed(
-                rule, given, fixed, f"{by} (the half-life is not given: {rule.half_lives} half-lives could be shorter)"
+                rule,
+                given,
+                fixed,
+                said(
+                    "{time} (the half-life is not given: {number} half-lives could be shorter)",
+                    time=by,
+                    number=rule.half_lives,
+                ),
             )
         raise InvalidInput(
             "NK409",
@@ -104,7 +116,10 @@ def _applied(rule: Washout, given: Prior) -> Washed:
     lives = given.last + dt.timedelta(days=days)
     choose = min if rule.whichever == "shorter" else max
     earliest = choose(fixed, lives)
-    reason = f"{by} or {rule.half_lives} half-lives of {given.half_life} ({days} d), whichever is {rule.whichever}"
+    form = phrase("{time} or {number} half-lives of {half_life} ({days} d), whichever is shorter")
+    if rule.whichever == "longer":
+        form = phrase("{time} or {number} half-lives of {half_life} ({days} d), whichever is longer")
+    reason = said(form, time=by, number=rule.half_lives, half_life=given.half_life, days=days)
     return Washed(rule, given, earliest, reason)
 
 

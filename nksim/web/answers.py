@@ -181,7 +181,7 @@ def _missing(asked: Asked) -> Iterator[Fault]:
         yield from error.faults
     missing = [words for words, value in (("day 0", asked.day0), ("the time zone", asked.tz)) if not value]
     if missing:
-        yield Fault("NK733", f"a calendar needs {' and '.join(missing)}", help="fill them in, under Dates")
+        yield Fault("NK753", f"a calendar needs {' and '.join(missing)}", help="fill them in, under Dates")
 
 
 def _protocol(name: str, asked: Asked) -> Protocol:
@@ -189,7 +189,7 @@ def _protocol(name: str, asked: Asked) -> Protocol:
     if UPLOADED.fullmatch(name):
         data = dict(asked.files).get(name)
         if data is None:
-            raise UsageError("NK735", "this upload is no longer kept", help="upload the file again")
+            raise UsageError("NK755", "this upload is no longer kept", help="upload the file again")
         return parse_protocol(data, UPLOAD_NAME)
     if name not in catalog():
         raise UsageError("NK503", f"no protocol {shorten(name)} in the catalogue", help="choose one from the list")
@@ -393,7 +393,7 @@ def download(name: str, asked: Asked, patient_id: str = "P001", progress: Progre
     """The bytes of one file, those that the command line writes."""
     kind, _, form = name.partition(".")
     if kind == "calendar":
-        text = _calendars(asked, patient_id).render("table" if form == "txt" else form)
+        text = _calendars(asked, patient_id).render("table" if form == "txt" else form, lang=asked.lang)
         return text if isinstance(text, bytes) else text.encode()
     if name == "curve.svg":
         return curves(asked, progress).svg.encode()

@@ -106,11 +106,11 @@ def _several(regimens: Sequence[RegimenAsked]) -> list[str] | None:
 
 def refuse(message: str, help: str) -> UsageError:
     """The error of an address that says what cannot be."""
-    return UsageError("NK733", message, help=help)
+    return UsageError("NK753", message, help=help)
 
 
 def parse(query: str) -> Asked:
-    """The view that a query string asks for; raises `UsageError` NK733 for what it cannot mean.
+    """The view that a query string asks for; raises `UsageError` NK753 for what it cannot mean.
 
     >>> parse("protocol=jk500&weight=20&f.cells.days=0,+7").regimens[0].answers
     (('cells.days', '0, 7'),)
@@ -186,14 +186,14 @@ def _check_size(asked: Asked) -> None:
     """A run that would keep the machine for minutes belongs on the command line."""
     if not 1 <= asked.n <= MOST_PATIENTS or not 1 <= asked.days <= MOST_DAYS:
         raise UsageError(
-            "NK737",
+            "NK757",
             f"{asked.n:,} patients over {asked.days:,} days are not for this page",
             help=f"1 to {MOST_PATIENTS:,} patients and 1 to {MOST_DAYS} days; larger ones with `nksim simulate`",
         )
     size = asked.n * asked.days * STEPS_A_DAY * max(1, len(asked.regimens))
     if size > MOST_VALUES:
         raise UsageError(
-            "NK737",
+            "NK757",
             f"{size:,} values are too many for this page",
             help=f"fewer patients or days: at most {MOST_VALUES:,} patients x times; larger with `nksim simulate`",
         )

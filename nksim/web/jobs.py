@@ -38,7 +38,7 @@ class Job:
 
 
 class Jobs:
-    """The questions put to one group of workers; too many at once are refused with NK736."""
+    """The questions put to one group of workers; too many at once are refused with NK756."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -91,7 +91,7 @@ class Jobs:
     def _make_room(self) -> None:
         waiting = sum(not job.done.is_set() for job in self._jobs.values())
         if waiting >= MOST_WAITING:
-            raise UsageError("NK736", f"{waiting} views are being worked out", help="try again in a minute")
+            raise UsageError("NK756", f"{waiting} views are being worked out", help="try again in a minute")
         finished = [key for key, job in self._jobs.items() if job.done.is_set()]
         for key in finished[: max(0, len(finished) - KEPT)]:
             del self._jobs[key]

@@ -38,7 +38,7 @@ from nksim.web.workers import Workers
 PATIENCE_S, QUICK_S, RUN_S, WRONG_TOKEN_S = 3.0, 15.0, 120.0, 1.0
 MOST_UPLOADS = 20
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-_STATUS = {"NK735": 413, "NK736": 503, "NK738": 503, "NK900": 500}
+_STATUS = {"NK755": 413, "NK756": 503, "NK758": 503, "NK900": 500}
 
 
 class Page:
@@ -107,7 +107,7 @@ class Page:
         looked = self._overview(asked)
         running = self._curves(asked)
         if not await wait(looked, QUICK_S + 5):
-            raise UsageError("NK736", "the page is busy", help="try again in a minute")
+            raise UsageError("NK756", "the page is busy", help="try again in a minute")
         if looked.faults:
             raise NksimError(looked.faults)
         await wait(running, PATIENCE_S)
@@ -129,7 +129,7 @@ class Page:
         """How far a run is, as JSON."""
         job = self.runs.get(request.query_params.get("key", ""))
         if job is None:
-            raise UsageError("NK739", "there is no such run", help="show the page again")
+            raise UsageError("NK759", "there is no such run", help="show the page again")
         done, total = job.task.progress or (0, 0)
         return JSONResponse({"state": job.state, "done": done, "total": total})
 
@@ -149,9 +149,9 @@ class Page:
             file = form.get("file")
             data = await file.read(answers.LARGEST_UPLOAD + 1) if isinstance(file, UploadFile) else b""
         if not data:
-            raise UsageError("NK735", "no file was chosen", help="choose a protocol file, NAME.yaml")
+            raise UsageError("NK755", "no file was chosen", help="choose a protocol file, NAME.yaml")
         if len(data) > answers.LARGEST_UPLOAD:
-            raise UsageError("NK735", "the file is too large", help="a protocol file has at most 1 MB")
+            raise UsageError("NK755", "the file is too large", help="a protocol file has at most 1 MB")
         name = await self._quick("check", answers.check, data)
         self.uploads[name] = data
         self.uploads.move_to_end(name)
@@ -269,7 +269,7 @@ class Page:
 
     def _refusal(self, request: Request, refusal: Refusal) -> Response:
         """The page of a request that goes no further; the connection is not used again."""
-        faults = (Fault("NK734", refusal.message, help=refusal.help),)
+        faults = (Fault("NK754", refusal.message, help=refusal.help),)
         template = "enter.html" if refusal.status == 401 else "refused.html"
         response = self._shown(request, template, refusal.status, faults=faults, wrong=False)
         response.headers["connection"] = "close"
@@ -279,7 +279,7 @@ class Page:
         assert isinstance(error, HTTPException)
         known = {404: "there is no such page", 405: "this address is asked in another way"}
         fault = Fault(
-            "NK739", known.get(error.status_code, "the request cannot be read"), help="start from the first page"
+            "NK759", known.get(error.status_code, "the request cannot be read"), help="start from the first page"
         )
         return self._shown(request, "refused.html", error.status_code, faults=(fault,))
 

@@ -66,7 +66,7 @@ class Workers:
             worker.end()
 
     async def run(self, task: Task) -> Any:
-        """What the call returns; raises `Refused` with its faults, `UsageError` NK738 where it was stopped."""
+        """What the call returns; raises `Refused` with its faults, `UsageError` NK758 where it was stopped."""
         worker = await self._idle.get()
         try:
             if task.stop.is_set():
@@ -80,7 +80,7 @@ class Workers:
 
 def stopped() -> UsageError:
     """The error of a task that somebody stopped."""
-    return UsageError("NK738", "this run was stopped", help="show the page again to start it anew")
+    return UsageError("NK758", "this run was stopped", help="show the page again to start it anew")
 
 
 class _Worker:
@@ -120,12 +120,12 @@ class _Worker:
                     if task.stop.is_set():
                         raise stopped()
                     raise UsageError(
-                        "NK738", f"this took longer than {task.seconds:g} s", help="ask for fewer patients or days"
+                        "NK758", f"this took longer than {task.seconds:g} s", help="ask for fewer patients or days"
                     )
         except (EOFError, OSError):
             self.end()
             raise UsageError(
-                "NK738", "the process that worked on this was lost", help="ask for fewer patients or days"
+                "NK758", "the process that worked on this was lost", help="ask for fewer patients or days"
             ) from None
         if kind == "refused":
             raise Refused(value)
@@ -151,7 +151,7 @@ def _answer(pipe: Connection, call: Callable[..., Any], arguments: tuple[Any, ..
     except NksimError as error:
         return "refused", error.faults
     except MemoryError:
-        return "refused", (Fault("NK738", "this needs too much memory", help="ask for fewer patients or days"),)
+        return "refused", (Fault("NK758", "this needs too much memory", help="ask for fewer patients or days"),)
     except Exception as error:
         # Where it happened and nothing of what was asked: a message could hold what the user wrote.
         frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -18,7 +18,7 @@ def test_elsewhere_than_on_loopback_nobody_enters_without_the_token():
     with serving("--host", "0.0.0.0", "--workers", "1") as (address, said):
         warning = "".join(said)
         token = re.search(r"token: (\S{30,})", warning)[1]
-        assert "warning[NK731]" in warning
+        assert "warning[NK751]" in warning
         for where in ("", f"regimen?{VIEW}&weight=20", f"download/calendar.csv?{VIEW}&weight=20", "progress?key=x"):
             closed = httpx.get(address + where)
             assert closed.status_code == 401
@@ -57,7 +57,7 @@ def test_twenty_at_once_all_get_their_own_view(page):
 def test_a_port_in_use_is_said(capsys):
     with socket.create_server(("127.0.0.1", 0)) as held:
         assert run(["serve", "--port", str(held.getsockname()[1])]) == 2
-    assert "error[NK731]: cannot listen" in capsys.readouterr().err
+    assert "error[NK751]: cannot listen" in capsys.readouterr().err
 
 
 def test_every_word_of_the_pages_has_its_chinese():

@@ -68,7 +68,7 @@ def test_an_answer_comes_back_and_faults_with_their_codes(capfd):
 @pytest.mark.parametrize(("task", "why"), [(Task(lost, ()), "was lost"), (Task(greedy, ()), "memory")])
 def test_a_process_that_ends_or_wants_too_much_harms_nobody_else(task, why):
     async def work(workers):
-        with pytest.raises(NksimError, match=f"NK738.*{why}"):
+        with pytest.raises(NksimError, match=f"NK758.*{why}"):
             await workers.run(task)
         return await workers.run(Task(double, (4,)))
 
@@ -77,7 +77,7 @@ def test_a_process_that_ends_or_wants_too_much_harms_nobody_else(task, why):
 
 def test_what_takes_too_long_is_ended():
     async def work(workers):
-        with pytest.raises(UsageError, match=r"NK738.*longer than 0.3 s"):
+        with pytest.raises(UsageError, match=r"NK758.*longer than 0.3 s"):
             await workers.run(Task(sleeping, (60,), reports=True, seconds=0.3))
         return await workers.run(Task(double, (4,)))
 
@@ -99,14 +99,14 @@ def test_a_job_reports_its_progress_and_can_be_stopped():
         assert await wait(waiting, 30)
         return job.state, job.faults[0].code, waiting.value
 
-    assert using(work) == ("refused", "NK738", 8)
+    assert using(work) == ("refused", "NK758", 8)
 
 
 def test_too_many_questions_are_refused_with_a_clear_answer():
     async def work(workers):
         jobs = Jobs(workers)
         held = [jobs.submit(str(i), sleeping, 60, seconds=100, reports=True) for i in range(MOST_WAITING)]
-        with pytest.raises(UsageError, match="NK736"):
+        with pytest.raises(UsageError, match="NK756"):
             jobs.submit("one more", double, 4, seconds=100, reports=False)
         for job in held:
             job.task.stop.set()

@@ -44,7 +44,7 @@
       }
     } catch (error) {
       if (error.name === "AbortError") return;
-      status("NK738");
+      status("NK758");
     }
     document.getElementById("answer").classList.remove("stale");
   }

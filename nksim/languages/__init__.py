@@ -1,0 +1,1 @@
+"""Translations of what nksim says: gettext catalogues, `LANGUAGE/nksim.po` and `LANGUAGE/protocols.po`, compiled."""
