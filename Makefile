@@ -15,7 +15,7 @@ demo: $(VENV)/.run
 	$(BIN)/nksim simulate nkaml -n 200 --assume -o $(DEMO)/chimerism.svg -o $(DEMO)/chimerism.png -o $(DEMO)/summary.csv --force
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

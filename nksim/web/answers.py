@@ -198,7 +198,9 @@ def _protocol(name: str, asked: Asked) -> Protocol:
 
 def _regimen(r: RegimenAsked, asked: Asked, command: str | None = None) -> Regimen:
     protocol = _protocol(r.protocol, asked)
-    return Regimen(protocol, r.arm or next(iter(protocol.arms)), r.level, r.answers, asked.assume, command)
+    # As the command line says it: an arm is named where there are several.
+    arm = r.arm or (next(iter(protocol.arms)) if len(protocol.arms) > 1 else None)
+    return Regimen(protocol, arm, r.level, r.answers, asked.assume, command)
 
 
 def _plan(r: RegimenAsked, protocol: Protocol) -> Plan:
