@@ -249,3 +249,16 @@ def test_columns_are_aligned_across_chinese_text():
     lines = table(["id", "n"], [["患者", "1"], ["ab", "22"]]).splitlines()
     # Each Chinese character takes two columns of a terminal.
     assert lines == ["id    n", "患者  1", "ab    22"]
+
+
+# reference cases C17: the ISO week's year is not always the date's.
+@pytest.mark.parametrize(
+    ("day0", "week"), [("2026-12-31", "2026-W53-4"), ("2027-01-03", "2026-W53-7"), ("2024-12-30", "2025-W01-1")]
+)
+def test_json_tells_the_iso_week_of_every_row(day0, week):
+    made = (
+        nksim.protocol("nkaml").assume().calendar(nksim.Patient(weight=25, height=128), day0=day0, tz="Asia/Shanghai")
+    )
+    rows = json.loads(made.render("json"))["patients"][0]["rows"]
+    assert [r["iso_week"] for r in rows if r["administration"] == "cells"] == [week]
+    assert all(r["iso_week"] for r in rows)

@@ -152,6 +152,7 @@ def _row(calendar: Calendar, row: Row) -> dict[str, Any]:
     return {
         **plain_row,
         "notes": [*row.notes, *checked(calendar, row)],
+        "iso_week": "{0[0]}-W{0[1]:02d}-{0[2]}".format(row.start.isocalendar()),
         "earliest_possible": early,
         "latest_possible": late,
         "sequence": row.sequence,
