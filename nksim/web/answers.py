@@ -12,6 +12,7 @@ from typing import Any
 from nksim import Patient, SiteRules
 from nksim.errors import Fault, NksimError, UsageError, shorten
 from nksim.output.calendars import assumptions, record
+from nksim.output.language import Language, language
 from nksim.output.text import dose_text, in_words, signed
 from nksim.protocol.catalog import catalog, load
 from nksim.protocol.choice import change, facts_of
@@ -162,12 +163,13 @@ def check(data: bytes) -> str:
 
 def overview(asked: Asked) -> Overview:
     """Forms and calendar of a view."""
-    plans = tuple(_plan(r, _protocol(r.protocol, asked)) for r in asked.regimens)
+    lang = language(asked.lang)
+    plans = tuple(_plan(r, _protocol(r.protocol, asked), lang) for r in asked.regimens)
     faults = list(_missing(asked))
     if not faults:
         try:
             made = _calendars(asked, "P001")
-            return Overview(plans, _shown(made.calendars[0], made), ())
+            return Overview(plans, _shown(made.calendars[0], made, lang), ())
         except NksimError as error:
             faults = list(error.faults)
     return Overview(plans, None, tuple(faults))
@@ -203,7 +205,7 @@ def _regimen(r: RegimenAsked, asked: Asked, command: str | None = None) -> Regim
     return Regimen(protocol, arm, r.level, r.answers, asked.assume, command)
 
 
-def _plan(r: RegimenAsked, protocol: Protocol) -> Plan:
+def _plan(r: RegimenAsked, protocol: Protocol, lang: Language) -> Plan:
     arm = r.arm or next(iter(protocol.arms))
     if arm not in protocol.arms:
         raise UsageError("NK504", f"{protocol.id} has no arm {shorten(arm)}", help=f"one of {', '.join(protocol.arms)}")
@@ -215,7 +217,9 @@ def _plan(r: RegimenAsked, protocol: Protocol) -> Plan:
             faults[path] = "; ".join(f"{f.message} ({f.help})" if f.help else f.message for f in error.faults)
     given = dict(r.answers)
     lines = {line.id for line in protocol.arms[arm].lines}
-    facts = [_fact(path, f, given.get(path, ""), faults.get(path, ""), lines) for path, f in facts_of(protocol, arm)]
+    facts = [
+        _fact(path, f, given.get(path, ""), faults.get(path, ""), lines, lang) for path, f in facts_of(protocol, arm)
+    ]
     known = {f.path for f in facts}
     # An answer may time a line in another way than the file does; it has its own row.
     facts += [
@@ -225,20 +229,20 @@ def _plan(r: RegimenAsked, protocol: Protocol) -> Plan:
     ]
     held = answered.escalation.levels.value if answered.escalation else None
     levels = tuple((i, f"{i}: {dose}") for i, dose in enumerate(held or (), 1))
-    arms = tuple((name, a.title or name) for name, a in protocol.arms.items())
+    arms = tuple((name, lang.quote(a.title) or name) for name, a in protocol.arms.items())
     return Plan(
-        r.protocol, protocol.id, protocol.title, protocol.registration, protocol.reading, arms, arm, levels, r.level,
-        tuple(facts),
+        r.protocol, protocol.id, lang.quote(protocol.title), protocol.registration, protocol.reading, arms, arm, levels,
+        r.level, tuple(facts),
     )  # fmt: skip
 
 
-def _fact(path: str, fact: Fact[Any], answer: str, fault: str, lines: set[str]) -> FactShown:
+def _fact(path: str, fact: Fact[Any], answer: str, fault: str, lines: set[str], lang: Language) -> FactShown:
     chosen = fact.chosen
     head, field = path.split(".", 1)
     needed = chosen.basis == "unknown" and head in lines and field in ("dose", "days", "before", "after")
     text = fact.text if fact.use is None else f"{chosen.text} (of {fact.text})"
     return FactShown(
-        path, chosen.basis, in_words(text), in_words(str(chosen.ask or chosen.why or "")), fact.printed or "", answer,
+        path, chosen.basis, in_words(text), in_words(lang.quote(chosen.ask or chosen.why)), fact.printed or "", answer,
         needed, fault,
     )  # fmt: skip
 
@@ -250,21 +254,22 @@ def _calendars(asked: Asked, patient_id: str) -> PatientCalendars:
     return chosen.calendar(who, day0=asked.day0 or "", tz=asked.tz or "", cells_at=asked.cells_at, site=site)
 
 
-def _shown(calendar: Calendar, made: PatientCalendars) -> CalendarShown:
+def _shown(calendar: Calendar, made: PatientCalendars, lang: Language) -> CalendarShown:
     schedule = calendar.schedule
     asks = [*schedule.unplaced, *dict.fromkeys(n for r in calendar.rows for n in r.notes if " is unknown: " in n)]
+    asked_for = [f"{q.about}: {lang.quote(q.ask)}" for q in schedule.choice.protocol.questions]
     return CalendarShown(
-        doses=tuple(_dose(calendar, row) for row in calendar.rows if row.event.dose),
-        assessments=tuple(_assessment(calendar, row) for row in calendar.rows if not row.event.dose),
-        findings=tuple((f.code, in_words(f.message)) for f in calendar.findings),
-        assumed=tuple((path, in_words(f.chosen.text), f.chosen.why or "") for path, f in assumptions(calendar)),
+        doses=tuple(_dose(calendar, row, lang) for row in calendar.rows if row.event.dose),
+        assessments=tuple(_assessment(calendar, row, lang) for row in calendar.rows if not row.event.dose),
+        findings=tuple((f.code, in_words(lang.say(f.message))) for f in calendar.findings),
+        assumed=tuple((path, in_words(f.chosen.text), lang.quote(f.chosen.why)) for path, f in assumptions(calendar)),
         set=tuple((path, f.chosen.text) for path, f in schedule.choice.facts() if f.chosen.setting),
-        questions=tuple(map(in_words, [*asks, *(f"{q.about}: {q.ask}" for q in schedule.choice.protocol.questions)])),
-        provenance=made.provenance.line(),
+        questions=tuple(map(in_words, [*map(lang.say, asks), *asked_for])),
+        provenance=" · ".join(filter(None, [made.provenance.line(), lang.caution])),
     )
 
 
-def _dose(calendar: Calendar, row: Row) -> DoseShown:
+def _dose(calendar: Calendar, row: Row, lang: Language) -> DoseShown:
     told, dose = record(calendar, row), row.event.dose
     assert dose is not None
     doubtful = [n for n, f in row.event.facts if n in ("dose", "days", "timing") and f.chosen.basis == "assumed"]
@@ -272,20 +277,20 @@ def _dose(calendar: Calendar, row: Row) -> DoseShown:
         day=signed(row.protocol_day),
         weekday=str(told["weekday"]),
         date=str(told["date"]),
-        time=_time(row),
+        time=_time(row, lang),
         line=row.event.line,
-        product=row.event.what,
+        product=lang.product(row.event.what, calendar.schedule.choice.protocol),
         number=f"{told['dose_number']}/{told['dose_count']}",
         dose=dose_text(dose.amount, dose.unit),
         route=row.event.route or "",
-        calculation=in_words(f"{dose.calculation} = {dose_text(dose.amount, dose.unit)}"),
+        calculation=in_words(f"{lang.say(dose.calculation)} = {dose_text(dose.amount, dose.unit)}"),
         basis=row.event.basis,
         assumed=tuple(doubtful),
-        notes=tuple(map(in_words, row.notes)),
+        notes=tuple(in_words(lang.say(n)) for n in row.notes),
     )
 
 
-def _time(row: Row) -> str:
+def _time(row: Row, lang: Language) -> str:
     """Start and end, or the start and its window, with the date where the window leaves the day."""
     if row.earliest is None and row.latest is None:
         return f"{row.start:%H:%M}–{row.end:%H:%M}" if row.end != row.start else f"{row.start:%H:%M}"
@@ -294,18 +299,21 @@ def _time(row: Row) -> str:
         for t in (row.earliest, row.latest)
         if t is not None
     ]
-    return f"{row.start:%H:%M} ({'–'.join(ends)})" if len(ends) == 2 else f"{row.start:%H:%M} (not before)"
+    if len(ends) == 2:
+        return f"{row.start:%H:%M} ({'–'.join(ends)})"
+    return lang.say("{time} (not before)", time=f"{row.start:%H:%M}")
 
 
-def _assessment(calendar: Calendar, row: Row) -> AssessmentShown:
+def _assessment(calendar: Calendar, row: Row, lang: Language) -> AssessmentShown:
     told, event = record(calendar, row), row.event
-    until = row.end.date().isoformat() if event.length else f"{row.start:%H:%M} {event.occasion.label or ''}"
+    label = lang.say(event.occasion.label) if event.occasion.label else ""
+    until = row.end.date().isoformat() if event.length else f"{row.start:%H:%M} {label}"
     return AssessmentShown(
         day=signed(row.protocol_day),
         weekday=str(told["weekday"]),
         date=str(told["date"]),
         line=event.line,
-        what=event.what,
+        what=lang.say(event.what),
         number=f"{told['dose_number']}/{told['dose_count']}",
         until=until.strip(),
         basis=event.basis,

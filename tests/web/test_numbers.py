@@ -129,3 +129,11 @@ def test_any_text_is_an_address_or_is_refused_with_a_code(text):
     except UsageError as error:
         codes = {f.code for f in error.faults}
     assert codes <= {"NK753", "NK757"}
+
+
+def test_the_page_says_what_the_library_says_in_chinese(page):
+    """Drug, calculation and title are those of the library's catalogues, with their caution; numbers stay."""
+    text = unescape(httpx.get(f"{page}regimen?{NKAML}&lang=zh", timeout=120).text)
+    for words in ("环磷酰胺 (cyclophosphamide)", "（实际体重）", "半相合自然杀伤细胞"):
+        assert words in text
+    assert "译文未经药师审核" in text
