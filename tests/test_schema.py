@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from importlib import resources
 from pathlib import Path
 
 import jsonschema
@@ -207,7 +208,7 @@ def test_every_key_has_its_description_for_the_editor():
 
 
 def test_no_description_is_left_of_a_key_that_is_gone():
-    words = read_tree((ROOT / "nksim" / "protocol" / "descriptions.yaml").read_bytes(), "d.yaml").content
+    words = read_tree(resources.files("nksim.protocol").joinpath("descriptions.yaml").read_bytes(), "d.yaml").content
     schema = json_schema()
     known = {"Protocol": schema, **schema["definitions"]}
     assert {name: sorted(keys) for name, keys in words.items()} == {
