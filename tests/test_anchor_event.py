@@ -155,3 +155,24 @@ def test_a_calendar_of_a_protocol_read_once_says_so(tmp_path):
     assert "read once" in str(calendar)
     second = regimen("nkaml").assume().calendar(ADULT, day0="2027-03-22", tz="America/Chicago")
     assert "read once" not in str(second)
+
+
+# NCT01370213 counts from the transplantation, FT516 calls the first infusion day 1, NKAML has a day 0 of cells.
+@pytest.mark.parametrize(
+    ("name", "arm", "settings", "shown"),
+    [
+        (
+            "umn-nk-hct",
+            None,
+            [("cells.dose", "1e7 cells/kg")],
+            "· day 0 (haploidentical transplantation) Mon 2027-03-22 ·",
+        ),
+        ("ft516", "flu-cy", [], "· day 1 Mon 2027-03-22 ·"),
+        ("nkaml", None, [], "· day 0 Mon 2027-03-22 ·"),
+    ],
+)
+def test_a_calendar_says_what_its_date_is_the_date_of(name, arm, settings, shown):
+    (asked,) = [r for r in regimen(name).arms() if arm in (None, r.choice().arm_name)]
+    for path, value in settings:
+        asked = asked.change(path, value)
+    assert shown in str(asked.assume().calendar(ADULT, day0="2027-03-22", tz="America/Chicago"))

@@ -190,7 +190,7 @@ def as_fragment(calendars: Sequence[Calendar], provenance: Provenance) -> str:
             [*_dose_line(calendar, row, ENGLISH), _assumed(row, ENGLISH)] for row in calendar.rows if row.event.dose
         ]
         regimen, patient = calendar.schedule.choice.name, calendar.schedule.patient
-        title = f"{regimen} · patient {patient} · day 0 {calendar.day0} · {calendar.tz}"
+        title = f"{regimen} · patient {patient} · {counted_from(calendar, ENGLISH)} {calendar.day0} · {calendar.tz}"
         checks = "".join(f"{f.note}. " for f in dict.fromkeys(calendar.findings))
         foot = f"{checks}For planning and review; not a prescription. {provenance.line()}"
         parts.append(shown(title, table_html([*_HEADER, "Assumed"], rows, numbers=9), foot))
@@ -233,6 +233,22 @@ def told(entry: Entry, lang: Language = ENGLISH) -> str:
     return f"{when} {entry.change}: {entry.reason}" + "".join(f" ({x})" for x in [*filter(None, [entry.who]), *flags])
 
 
+def counted_from(calendar: Calendar, lang: Language) -> str:
+    """What the date of a calendar is: day 0, or day 1 where there is none, and of what unless it is a dose's."""
+    numbering = calendar.schedule.choice.protocol.numbering
+    day = lang.say(said("day 0") if numbering.zero.value else said("day 1"))
+    event = anchor_event(calendar)
+    return f"{day} ({lang.say(event)})" if event else day
+
+
+def anchor_event(calendar: Calendar) -> str:
+    """The assessment that days count from, as a transplantation; empty where they count from a dose."""
+    anchor = calendar.schedule.choice.protocol.numbering.anchor.value
+    assert anchor is not None
+    found = [r.event.what for r in calendar.rows if r.event.line == anchor.line and r.event.kind == "assessment"]
+    return found[0] if found else ""
+
+
 def _who(calendar: Calendar, lang: Language) -> str:
     """The regimen, the patient, day 0 and the zone in one line."""
     patient = calendar.schedule.patient
@@ -240,10 +256,11 @@ def _who(calendar: Calendar, lang: Language) -> str:
     if egfr:
         kidney = said(", eGFR {value:.0f} mL/min/1.73 m² ({formula})", value=egfr[0], formula=egfr[1])
     return lang.say(
-        "{regimen} · patient {patient}{kidney} · day 0 {date} · {zone}",
+        "{regimen} · patient {patient}{kidney} · {day} {date} · {zone}",
         regimen=calendar.schedule.choice.name,
         patient=str(patient),
         kidney=kidney,
+        day=counted_from(calendar, lang),
         date=dated(calendar.day0),
         zone=calendar.tz,
     )
@@ -273,7 +290,7 @@ def _dose_line(calendar: Calendar, row: Row, lang: Language) -> list[str]:
     return [
         signed(row.protocol_day),
         lang.say(dated(row.start)),
-        _time(row, lang),
+        times_of(row, lang),
         event.line,
         what,
         f"{event.occasion.number}/{event.occasion.count}",
@@ -311,7 +328,7 @@ def until(row: Row, lang: Language) -> str:
     return f"{row.start:%H:%M}, {lang.say(row.event.occasion.label or said('before any dose'))}"
 
 
-def _time(row: Row, lang: Language) -> str:
+def times_of(row: Row, lang: Language) -> str:
     """Start and end, or the start and its window, with the date where the window leaves the day."""
     if row.earliest is None and row.latest is None:
         return f"{row.start:%H:%M}–{row.end:%H:%M}" if row.end != row.start else f"{row.start:%H:%M}"

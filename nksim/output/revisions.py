@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nksim.ledger import Entry
-from nksim.output.calendars import record, told
+from nksim.output.calendars import counted_from, record, told
+from nksim.output.language import ENGLISH
 from nksim.output.text import dose_text, in_words, signed, table
 from nksim.schedule.calendar import WEEKDAYS, Calendar, Row
 from nksim.schedule.departures import unlike
@@ -116,7 +117,7 @@ def _one(before: Calendar, after: Calendar) -> str:
             ]
         )
     choice, patient = after.schedule.choice, after.schedule.patient
-    head = f"{choice.name} · patient {patient} · day 0 "
+    head = f"{choice.name} · patient {patient} · {counted_from(after, ENGLISH)} "
     head += f"{before.day0} → {after.day0}" if before.day0 != after.day0 else f"{after.day0}"
     shown = table(["Line", "Product or visit", "No.", "Was", "Is", "Dose", "New dose"], body)
     left = f"{len(was) - len(body)} of {len(was)} rows are as before."

@@ -13,6 +13,7 @@ from nksim.output.calendars import (
     CLOCK_TIMES,
     NO_PRESCRIPTION,
     amendments,
+    anchor_event,
     assumed_here,
     basis_of,
     calculated,
@@ -164,7 +165,7 @@ def _fields(calendar: Calendar, lang: Language) -> list[tuple[str, str]]:
         (say("Protocol"), f"{protocol.id} ({protocol.registration})"),
         (say("Arm"), f"{choice.arm_name}" if len(protocol.arms) > 1 else None),
         (say("Dose level"), str(choice.level) if choice.level else None),
-        (say("Day 0") if protocol.numbering.zero.value else say("Day 1"), say(dated(calendar.day0))),
+        (say("Day 0") if protocol.numbering.zero.value else say("Day 1"), _dated(calendar, lang)),
         (say("Time zone"), calendar.tz),
         (say("Reading of the protocol"), say(said(READINGS[protocol.reading]))),
     ]
@@ -179,6 +180,11 @@ def _age(patient: Patient, lang: Language) -> str | None:
     if patient.age_y is None:
         return None
     return lang.say("{age} years", age=plain(Decimal(f"{patient.age_y:.4g}")))
+
+
+def _dated(calendar: Calendar, lang: Language) -> str:
+    event = anchor_event(calendar)
+    return lang.say(dated(calendar.day0)) + (f" ({lang.say(event)})" if event else "")
 
 
 def _measured(value: float | None, unit: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nksim import Patient, SiteRules
 from nksim.errors import Fault, NksimError, UsageError, shorten
-from nksim.output.calendars import assumptions, record
+from nksim.output.calendars import assumptions, counted_from, record, times_of, until
 from nksim.output.language import Language, language
 from nksim.output.text import dose_text, in_words, signed
 from nksim.protocol.catalog import catalog, load
@@ -68,6 +68,7 @@ class Plan:
     arm: str
     levels: tuple[tuple[int, str], ...]
     level: int | None
+    counted_from: str
     facts: tuple[FactShown, ...]
 
 
@@ -115,6 +116,7 @@ class CalendarShown:
     set: tuple[tuple[str, str], ...]
     questions: tuple[str, ...]
     provenance: str
+    counted_from: str
 
 
 @dataclass(frozen=True)
@@ -232,8 +234,18 @@ def _plan(r: RegimenAsked, protocol: Protocol, lang: Language) -> Plan:
     arms = tuple((name, lang.quote(a.title) or name) for name, a in protocol.arms.items())
     return Plan(
         r.protocol, protocol.id, lang.quote(protocol.title), protocol.registration, protocol.reading, arms, arm, levels,
-        r.level, tuple(facts),
+        r.level, _counted_from(protocol, arm, lang), tuple(facts),
     )  # fmt: skip
+
+
+def _counted_from(protocol: Protocol, arm: str, lang: Language) -> str:
+    """What the date that is asked for is: day 0 or day 1, and of which product or visit."""
+    anchor = protocol.numbering.anchor.value
+    assert anchor is not None
+    visits = [a.what for a in protocol.arms[arm].assess if a.id == anchor.line]
+    lines = [x.product for x in protocol.arms[arm].lines if x.id == anchor.line]
+    what = lang.quote(visits[0]) if visits else lang.product(lines[0], protocol) if lines else anchor.line
+    return f"{lang.say('Day 0') if protocol.numbering.zero.value else lang.say('Day 1')}: {what}"
 
 
 def _fact(path: str, fact: Fact[Any], answer: str, fault: str, lines: set[str], lang: Language) -> FactShown:
@@ -265,6 +277,7 @@ def _shown(calendar: Calendar, made: PatientCalendars, lang: Language) -> Calend
         assumed=tuple((path, in_words(f.chosen.text), lang.quote(f.chosen.why)) for path, f in assumptions(calendar)),
         set=tuple((path, f.chosen.text) for path, f in schedule.choice.facts() if f.chosen.setting),
         questions=tuple(map(in_words, [*map(lang.say, asks), *asked_for])),
+        counted_from=counted_from(calendar, lang),
         provenance=" · ".join(filter(None, [made.provenance.line(), lang.caution])),
     )
 
@@ -277,7 +290,7 @@ def _dose(calendar: Calendar, row: Row, lang: Language) -> DoseShown:
         day=signed(row.protocol_day),
         weekday=str(told["weekday"]),
         date=str(told["date"]),
-        time=_time(row, lang),
+        time=times_of(row, lang),
         line=row.event.line,
         product=lang.product(row.event.what, calendar.schedule.choice.protocol),
         number=f"{told['dose_number']}/{told['dose_count']}",
@@ -290,24 +303,8 @@ def _dose(calendar: Calendar, row: Row, lang: Language) -> DoseShown:
     )
 
 
-def _time(row: Row, lang: Language) -> str:
-    """Start and end, or the start and its window, with the date where the window leaves the day."""
-    if row.earliest is None and row.latest is None:
-        return f"{row.start:%H:%M}–{row.end:%H:%M}" if row.end != row.start else f"{row.start:%H:%M}"
-    ends = [
-        f"{t:%H:%M}" if t.date() == row.start.date() else f"{t:%m-%d %H:%M}"
-        for t in (row.earliest, row.latest)
-        if t is not None
-    ]
-    if len(ends) == 2:
-        return f"{row.start:%H:%M} ({'–'.join(ends)})"
-    return lang.say("{time} (not before)", time=f"{row.start:%H:%M}")
-
-
 def _assessment(calendar: Calendar, row: Row, lang: Language) -> AssessmentShown:
     told, event = record(calendar, row), row.event
-    label = lang.say(event.occasion.label) if event.occasion.label else ""
-    until = row.end.date().isoformat() if event.length else f"{row.start:%H:%M} {label}"
     return AssessmentShown(
         day=signed(row.protocol_day),
         weekday=str(told["weekday"]),
@@ -315,7 +312,7 @@ def _assessment(calendar: Calendar, row: Row, lang: Language) -> AssessmentShown
         line=event.line,
         what=lang.say(event.what),
         number=f"{told['dose_number']}/{told['dose_count']}",
-        until=until.strip(),
+        until=until(row, lang),
         basis=event.basis,
     )
 

@@ -137,3 +137,16 @@ def test_the_page_says_what_the_library_says_in_chinese(page):
     for words in ("环磷酰胺 (cyclophosphamide)", "（实际体重）", "半相合自然杀伤细胞"):
         assert words in text
     assert "译文未经药师审核" in text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "label"),
+    [
+        ("umn-nk-hct", "Day 0: haploidentical transplantation"),
+        ("ft596", "Day 1: FT596"),
+        ("jk500", "Day 0: JK500 cell injection"),
+    ],
+)
+def test_the_field_of_the_date_says_what_it_is_the_date_of(page, protocol, label):
+    """A transplant 17 days after the cells must not be taken for their date (NCT01370213)."""
+    assert label in unescape(httpx.get(f"{page}regimen?protocol={protocol}", timeout=60).text)
