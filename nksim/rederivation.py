@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from nksim import ledger
@@ -17,7 +16,8 @@ from nksim.patient import Patient
 from nksim.protocol.catalog import load
 from nksim.regimen import PatientCalendars, Regimen
 from nksim.schedule.siterules import SiteRules
-from nksim.storage import AskedPatient, Stored, file_bytes
+from nksim.storage import AskedPatient, Stored
+from nksim.textfile import bytes_of
 
 
 def rederived(stored: Stored, *, protocol: str | None = None) -> PatientCalendars:
@@ -34,7 +34,7 @@ def rederived(stored: Stored, *, protocol: str | None = None) -> PatientCalendar
     chosen = load(protocol or asked.file or named.id)
     _same(named.sha256, chosen.sha256, f"protocol {named.id}", place)
     for path, digest in asked.closed_sha256.items():
-        _same(digest, hashlib.sha256(file_bytes(Path(path))).hexdigest(), f"file {path}", place)
+        _same(digest, hashlib.sha256(bytes_of(path)).hexdigest(), f"file {path}", place)
     regimen = Regimen(chosen, asked.arm, asked.level, settings, asked.assume, command=stored.origin.command)
     for kept in stored.origin.waivers:
         regimen = regimen.waive(kept.code, kept.reason)

@@ -208,6 +208,21 @@ def test_help_and_listing_load_no_numerical_library(args):
     assert not loaded_after(*args) & {"numpy", "scipy", "pint", "icalendar"}
 
 
+def test_a_command_loads_no_other_command():
+    assert {m for m in loaded_after("calendar", "--help") if m.startswith("nksim.cli.")} == {
+        "nksim.cli.calendar",
+        "nksim.cli.options",
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "word"), [([], "Commands:"), (["calender"], "did you mean calendar?"), (["xyz"], "amend")]
+)
+def test_a_call_without_a_known_command_says_which_there_are(args, word, capfd):
+    code, out, err = said(capfd, *args)
+    assert (code, out, word in err, "Traceback" in err) == (2, "", True, False)
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json", "ics"])
 def test_a_calendar_loads_no_model(form):
     loaded = loaded_after(*JK500, "--format", form)

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from nksim.errors import Misread, shorten, suggestion
 from nksim.limits import limit
@@ -20,7 +20,7 @@ from nksim.protocol import doses, supply, times
 from nksim.protocol.delays import Delay, delay
 from nksim.protocol.doses import AnyDose, DoseChoice, Rounding
 from nksim.protocol.facts import Fact, fact_of
-from nksim.protocol.record import Record
+from nksim.protocol.record import Read, Record
 from nksim.protocol.renal import RenalRule, renal_rule
 from nksim.protocol.samples import Months, Samples, months, samples
 from nksim.protocol.supply import Bag, Limits, Vials, Volume
@@ -165,41 +165,39 @@ def _year(raw: Any) -> int:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Key = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Whole = Annotated[int, PlainValidator(_whole)]
-TextFact = Annotated[Fact[str], PlainValidator(fact_of(_text))]
-RouteFact = Annotated[
-    Fact[str], PlainValidator(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))
-]
-DoseFact = Annotated[Fact[AnyDose], PlainValidator(fact_of(doses.dose_rule))]
-LevelsFact = Annotated[Fact[tuple[Quantity, ...]], PlainValidator(fact_of(_levels))]
-DesignFact = Annotated[Fact[str], PlainValidator(fact_of(_design))]
-ShareFact = Annotated[Fact[float], PlainValidator(fact_of(_share))]
-StaggerFact = Annotated[Fact[Duration], PlainValidator(fact_of(_stagger))]
-AmountFact = Annotated[Fact[Quantity], PlainValidator(fact_of(doses.amount))]
-RangeFact = Annotated[Fact[DoseChoice], PlainValidator(fact_of(doses.dose_range))]
-RoundingFact = Annotated[Fact[Rounding], PlainValidator(fact_of(doses.rounding))]
-DaysFact = Annotated[Fact[Days | Recurrence], PlainValidator(fact_of(times.days))]
-BeforeFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "before")))]
-AfterFact = Annotated[Fact[Relation], PlainValidator(fact_of(partial(times.relation, "after")))]
-StartsFact = Annotated[Fact[Relation], PlainValidator(fact_of(times.relation_to))]
-SamplesFact = Annotated[Fact[Samples], PlainValidator(fact_of(samples))]
-MonthsFact = Annotated[Fact[Months], PlainValidator(fact_of(months))]
-FromFact = Annotated[Fact[Reference], PlainValidator(fact_of(times.reference))]
-LengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_length))]
-OverFact = Annotated[Fact[Duration], PlainValidator(fact_of(_infusion_time))]
-DaysLengthFact = Annotated[Fact[Duration], PlainValidator(fact_of(_whole_days))]
-ClockFact = Annotated[Fact[dt.time], PlainValidator(fact_of(times.clock))]
-WindowFact = Annotated[Fact[Window], PlainValidator(fact_of(times.window))]
-DelayFact = Annotated[Fact[Delay], PlainValidator(fact_of(delay))]
-CountFact = Annotated[Fact[int], PlainValidator(fact_of(times.count))]
-YesNoFact = Annotated[Fact[bool], PlainValidator(fact_of(_yes_no))]
-WeightFact = Annotated[Fact[WeightRule], PlainValidator(fact_of(weight_rule))]
-RenalFact = Annotated[Fact[RenalRule], PlainValidator(fact_of(renal_rule))]
-VialsFact = Annotated[Fact[Vials], PlainValidator(fact_of(supply.vials))]
-VolumeFact = Annotated[Fact[Volume], PlainValidator(fact_of(supply.volume))]
-BsaFact = Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
-AgesFact = Annotated[Fact[Ages], PlainValidator(fact_of(_age_range))]
-CapFact = Annotated[Fact[Quantity | None], PlainValidator(fact_of(_cap))]
+Whole = Annotated[int, Read(_whole)]
+TextFact = Annotated[Fact[str], Read(fact_of(_text))]
+RouteFact = Annotated[Fact[str], Read(fact_of(partial(_one_of, "route", ("IV", "SC", "PO", "IM", "IT", "external"))))]
+DoseFact = Annotated[Fact[AnyDose], Read(fact_of(doses.dose_rule))]
+LevelsFact = Annotated[Fact[tuple[Quantity, ...]], Read(fact_of(_levels))]
+DesignFact = Annotated[Fact[str], Read(fact_of(_design))]
+ShareFact = Annotated[Fact[float], Read(fact_of(_share))]
+StaggerFact = Annotated[Fact[Duration], Read(fact_of(_stagger))]
+AmountFact = Annotated[Fact[Quantity], Read(fact_of(doses.amount))]
+RangeFact = Annotated[Fact[DoseChoice], Read(fact_of(doses.dose_range))]
+RoundingFact = Annotated[Fact[Rounding], Read(fact_of(doses.rounding))]
+DaysFact = Annotated[Fact[Days | Recurrence], Read(fact_of(times.days))]
+BeforeFact = Annotated[Fact[Relation], Read(fact_of(partial(times.relation, "before")))]
+AfterFact = Annotated[Fact[Relation], Read(fact_of(partial(times.relation, "after")))]
+StartsFact = Annotated[Fact[Relation], Read(fact_of(times.relation_to))]
+SamplesFact = Annotated[Fact[Samples], Read(fact_of(samples))]
+MonthsFact = Annotated[Fact[Months], Read(fact_of(months))]
+FromFact = Annotated[Fact[Reference], Read(fact_of(times.reference))]
+LengthFact = Annotated[Fact[Duration], Read(fact_of(_length))]
+OverFact = Annotated[Fact[Duration], Read(fact_of(_infusion_time))]
+DaysLengthFact = Annotated[Fact[Duration], Read(fact_of(_whole_days))]
+ClockFact = Annotated[Fact[dt.time], Read(fact_of(times.clock))]
+WindowFact = Annotated[Fact[Window], Read(fact_of(times.window))]
+DelayFact = Annotated[Fact[Delay], Read(fact_of(delay))]
+CountFact = Annotated[Fact[int], Read(fact_of(times.count))]
+YesNoFact = Annotated[Fact[bool], Read(fact_of(_yes_no))]
+WeightFact = Annotated[Fact[WeightRule], Read(fact_of(weight_rule))]
+RenalFact = Annotated[Fact[RenalRule], Read(fact_of(renal_rule))]
+VialsFact = Annotated[Fact[Vials], Read(fact_of(supply.vials))]
+VolumeFact = Annotated[Fact[Volume], Read(fact_of(supply.volume))]
+BsaFact = Annotated[Fact[str], Read(fact_of(partial(_one_of, "BSA formula", tuple(BSA_FORMULAS))))]
+AgesFact = Annotated[Fact[Ages], Read(fact_of(_age_range))]
+CapFact = Annotated[Fact[Quantity | None], Read(fact_of(_cap))]
 
 
 class Source(Record):
@@ -210,7 +208,7 @@ class Source(Record):
     nct: Text | None = None
     url: Text | None = None
     title: Text
-    year: Annotated[int, PlainValidator(_year)] | None = None
+    year: Annotated[int, Read(_year)] | None = None
     supports: Text
 
     @model_validator(mode="after")
@@ -224,7 +222,7 @@ class TrialPopulation(Record):
     """Who the trial is for. Ages that the texts read do not give are assumed: checks and virtual patients need some."""
 
     ages: AgesFact = Field(alias="age")
-    weight: Annotated[tuple[float, float], PlainValidator(_weight_range)] | None = None
+    weight: Annotated[tuple[float, float], Read(_weight_range)] | None = None
     enrolment: Whole | None = None
     disease: Text
 
@@ -418,7 +416,7 @@ class Cohorts(Record):
 
     size: CountFact
     stagger: DaysLengthFact | None = None
-    after: Annotated[Fact[str], PlainValidator(fact_of(partial(_one_of, "stagger", ("first patient", "each patient"))))]
+    after: Annotated[Fact[str], Read(fact_of(partial(_one_of, "stagger", ("first patient", "each patient"))))]
     dlt: Key
 
 

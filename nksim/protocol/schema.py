@@ -14,11 +14,11 @@ from importlib import resources
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator
 
 from nksim.protocol import delays, doses, model, renal, samples, supply, times, weights
 from nksim.protocol.facts import BASES, MAY_HOLD, MUST_HOLD, Fact
-from nksim.protocol.record import Record
+from nksim.protocol.record import Read, Record
 from nksim.protocol.yaml_tree import read_tree
 
 Schema = dict[str, Any]
@@ -243,7 +243,7 @@ class _Walk:
         return {"propertyNames": {"pattern": pattern}, "minProperties": 1} if pattern else {}
 
     def _annotated(self, inner: Any, metadata: tuple[Any, ...]) -> Schema:
-        reader: Any = next((m.func for m in metadata if isinstance(m, (PlainValidator, BeforeValidator))), None)
+        reader: Any = next((m.func for m in metadata if isinstance(m, (Read, BeforeValidator))), None)
         held = [c for m in metadata for c in (*getattr(m, "metadata", ()), m)]
         pattern = next((m.pattern for m in held if getattr(m, "pattern", None)), None)
         least = next((m.min_length for m in held if getattr(m, "min_length", None)), None)

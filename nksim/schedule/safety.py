@@ -306,8 +306,11 @@ def _registered_range(line: Administration) -> Iterator[Finding]:
 def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:
     planned = line.count.chosen.value if line.count else None
     if planned is not None and len(events) != planned:
-        form = phrase("{line}: {count} doses are planned, the registration has {planned}")
-        yield Finding("NK316", said(form, line=line.id, count=len(events), planned=planned))
+        one = phrase("{line}: one dose is planned, the registration has {planned}")
+        several = phrase("{line}: {count} doses are planned, the registration has {planned}")
+        yield Finding(
+            "NK316", said(one if len(events) == 1 else several, line=line.id, count=len(events), planned=planned)
+        )
 
 
 def _listed(line: Administration, events: list[Event]) -> Iterator[Finding]:
