@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.kinetics import empirical, engine, extinction, native, reference
+from nksim.kinetics import curves, empirical, engine, extinction, native, reference
 from nksim.kinetics.assay import Assay, copies_per_ug, counted, fraction
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
@@ -269,7 +269,8 @@ def simulate(
     parameters = perturbed(parameter_set.parameters(preset), dict(settings.shifts))
     values = parameter_values(parameters, population.index, seed)
     few = parameter_set.extinct_below
-    outputs = (*OUTPUTS, "S") if few else OUTPUTS
+    # Where the last cells die out at random chimerism follows from those that are left.
+    outputs = (*(name for name in OUTPUTS if name != "nk_chimerism"), "S") if few else OUTPUTS
     times_d = _grid([events, *tables], settings)
     if tables:
         starts = np.array([_infusion_starts(t) for t in tables])
@@ -284,7 +285,8 @@ def simulate(
         solution, ends = solved(events, values, population, times_d, settings.engine, outputs)
         spread = np.array([_infusion_starts(events)] * 2)
     if few:
-        solution = _died_out(solution, values, population, seed, spread[1], few)
+        native_run = engine_used(settings.engine) == "native"
+        solution = _died_out(solution, values, population, seed, spread[1], few, by_engine=native_run)
     return Simulation(
         choice,
         label or choice.name,
@@ -345,21 +347,33 @@ def _died_out(
     seed: int,
     infusions_d: Floats,
     below: float,
+    by_engine: bool,
 ) -> Solution:
     """The same without the donor cells of patients in whom the last few have died out at random."""
+    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
+    scale = values["bv"] * population.weight_kg * 1000 / values["fb"]
+    made = {name: x for name, x in solution.trajectories.items() if name != "S"}
+    if by_engine:
+        known = extinction.windows(solution.times_d, infusions_d)
+        drawn = uniforms(seed, population.index, "extinction", np.arange(len(known))[:, None])
+        rates = {"scale": scale, **{name: values[name] for name in ("dD", "kr0", "krS", "T0")}}
+        made["nk_chimerism"] = curves.die_out(solution.times_d, solution.trajectories, rates, known, below, drawn)
+        return replace(solution, trajectories={name: made[name] for name in OUTPUTS})
     column = {name: x[:, None] for name, x in values.items()}
     donor, host_t = solution["donor_nk"], solution["alc"] - solution["host_nk"] - solution["donor_nk"]
-    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
-    cells = donor * (column["bv"] * population.weight_kg[:, None] * 1000 / column["fb"])
     death = column["dD"] + (column["kr0"] + column["krS"] * solution["S"]) * host_t / column["T0"]
     left = extinction.factors(
-        solution.times_d, cells, death, infusions_d, below, lambda k: uniforms(seed, population.index, "extinction", k)
+        solution.times_d,
+        donor * scale[:, None],
+        death,
+        infusions_d,
+        below,
+        lambda k: uniforms(seed, population.index, "extinction", k),
     )
-    made = {name: x for name, x in solution.trajectories.items() if name != "S"}
     made["donor_nk"] = donor * left
     made["alc"] = solution["alc"] + made["donor_nk"] - donor
     made["nk_chimerism"] = fraction(made["donor_nk"], made["donor_nk"] + made["host_nk"])
-    return replace(solution, trajectories=made)
+    return replace(solution, trajectories={name: made[name] for name in OUTPUTS})
 
 
 def _covariates(population: Population, times_d: Floats) -> Covariates:
