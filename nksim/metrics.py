@@ -76,27 +76,37 @@ def donor_nk_cmax(s: Simulation) -> Values:
 
     The peak at the end of an infusion is left out on purpose: it is `donor_nk_peak`.
     """
-    settled = _settled(s)
-    if not settled.any():
+    if not _settled(s):
         return _none(s, "donor_nk_cmax", COUNT, TOO_SHORT)
-    return Values("donor_nk_cmax", COUNT, s.outputs["donor_nk"][:, settled].max(axis=1))
+    return Values("donor_nk_cmax", COUNT, _top(s)[0])
 
 
 def donor_nk_tmax_d(s: Simulation) -> Values:
     """Day of `donor_nk_cmax`, from day 0."""
-    settled = np.flatnonzero(_settled(s))
-    if not settled.size:
+    if not _settled(s):
         return _none(s, "donor_nk_tmax_d", "d", TOO_SHORT)
-    at = s.outputs["donor_nk"][:, settled].argmax(axis=1)
-    return Values("donor_nk_tmax_d", "d", s.times_d[settled[at]])
+    return Values("donor_nk_tmax_d", "d", s.times_d[_top(s)[1]])
 
 
-def _settled(s: Simulation) -> NDArray[np.bool_]:
-    """Output times that lie at least 24 h after the latest infusion before them, in every patient."""
+def _settled(s: Simulation) -> list[slice]:
+    """Runs of output times that lie at least 24 h after the latest infusion before them, in every patient."""
     first, last = s.infusion_spread_d
     latest = np.searchsorted(first, s.times_d - 1e-9) - 1
     since = s.times_d - last[np.maximum(latest, 0)]
-    return np.asarray((latest >= 0) & (since >= 1 - 1e-9))
+    settled = (latest >= 0) & (since >= 1 - 1e-9)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], settled, [False]]).astype(np.int8)))
+    return [slice(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def _highest(s: Simulation, name: str) -> tuple[Floats, NDArray[np.intp]]:
+    """Highest value (n,) of an output at settled times, and the position of the first time that has it."""
+    values, rows = s.outputs[name], np.arange(len(s.population))
+    top, at = np.full(len(rows), -np.inf), np.zeros(len(rows), dtype=np.intp)
+    for run in _settled(s):
+        here = run.start + values[:, run].argmax(axis=1)
+        higher = values[rows, here] > top
+        top, at = np.where(higher, values[rows, here], top), np.where(higher, here, at)
+    return top, at
 
 
 def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
@@ -110,6 +120,11 @@ def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
         return known[s]
 
     return remembered
+
+
+@_once
+def _top(s: Simulation) -> tuple[Floats, NDArray[np.intp]]:
+    return _highest(s, "donor_nk")
 
 
 def donor_nk_auc_0_28(s: Simulation) -> Values:
@@ -170,10 +185,9 @@ def ever_detected(s: Simulation) -> Values:
     """Whether the assay ever finds donor cells at least 24 h after an infusion; summed up as a fraction."""
     if not s.chimerism_visible:
         return _none(s, "ever_detected", "yes", HIDDEN)
-    settled = _settled(s)
-    if not settled.any():
+    if not _settled(s):
         return _none(s, "ever_detected", "yes", TOO_SHORT)
-    found = s.outputs["nk_chimerism_assay"][:, settled].max(axis=1) > 0
+    found = _highest(s, "nk_chimerism_assay")[0] > 0
     return Values("ever_detected", "yes", found.astype(np.float64))
 
 
@@ -215,10 +229,9 @@ def nk_chimerism_max(s: Simulation) -> Values:
     """Highest true donor fraction of NK cells at least 24 h after an infusion."""
     if not s.chimerism_visible:
         return _none(s, "nk_chimerism_max", "fraction", HIDDEN)
-    settled = _settled(s)
-    if not settled.any():
+    if not _settled(s):
         return _none(s, "nk_chimerism_max", "fraction", TOO_SHORT)
-    return Values("nk_chimerism_max", "fraction", s.outputs["nk_chimerism"][:, settled].max(axis=1))
+    return Values("nk_chimerism_max", "fraction", _highest(s, "nk_chimerism")[0])
 
 
 def alc_nadir(s: Simulation) -> Values:

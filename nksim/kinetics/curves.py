@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
-from nksim.kinetics.native import DOUBLES, INTEGERS, library, pointer
+from nksim.kinetics.native import DOUBLES, INTEGERS, Room, library, pointer
 
 __all__ = ["count", "die_out", "profiles", "time_above"]
 
@@ -81,6 +81,7 @@ def die_out(
     windows: Sequence[tuple[int, int]],
     below: float,
     uniform: Floats,
+    room: Room | None = None,
 ) -> Floats:
     """Take the donor cells that have died out from `donor_nk` and `alc` of `curves`, in place; give NK chimerism.
 
@@ -89,7 +90,8 @@ def die_out(
     number for each. See `nksim.kinetics.extinction.factors`.
     """
     donor = curves["donor_nk"]
-    chimerism: Floats = np.empty((len(donor), donor.strides[0] // donor.itemsize))[:, : donor.shape[1]]
+    wide = donor.strides[0] // donor.itemsize
+    chimerism = (room or Room()).array("nk_chimerism", (len(donor), wide))[:, : donor.shape[1]]
     first, end = (np.array([w[k] for w in windows], dtype=np.int64) for k in (0, 1))
     given = {
         **{name: np.ascontiguousarray(values) for name, values in rates.items()},

@@ -29,7 +29,9 @@ from nksim.kinetics.rendering import for_arrays
 from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
 from nksim.kinetics.timeline import merged
 
-__all__ = ["DOUBLES", "INTEGERS", "VARIANTS", "arithmetic", "available", "library", "pointer", "solve", "variant"]
+__all__ = [
+    "DOUBLES", "INTEGERS", "VARIANTS", "Room", "arithmetic", "available", "library", "pointer", "solve", "variant",
+]  # fmt: skip
 
 VARIANTS = ("baseline", "narrow", "avx2", "avx512")
 DOUBLES, INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
@@ -71,6 +73,20 @@ def library() -> ctypes.CDLL | None:
     return None
 
 
+class Room:
+    """Arrays that calls of one thread use one after the other, instead of asking the system for memory each time."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Floats] = {}
+
+    def array(self, name: str, shape: tuple[int, int]) -> Floats:
+        """An array of this shape with anything in it, the same one for the same name and shape."""
+        held = self._arrays.get(name)
+        if held is None or held.shape != shape:
+            held = self._arrays[name] = np.empty(shape)
+        return held
+
+
 def available() -> bool:
     """Whether the native engine was built for this installation."""
     return library() is not None
@@ -99,10 +115,12 @@ def solve(
     aside_d: Floats | None = None,
     threads: int = 1,
     instructions: str | None = None,
+    room: Room | None = None,
 ) -> Solution:
     """As `nksim.kinetics.engine.solve`, with the same arguments, accuracy and errors.
 
     `Solution.aside` holds the values at the further times `aside_d`; none of the others is copied for that.
+    A `room` lends its arrays, so that the next call with it overwrites the curves of this one.
     `threads` share the patients; `instructions` names one of `VARIANTS`; the widest that helps is taken otherwise.
     """
     engine = library()
@@ -113,7 +131,7 @@ def solve(
     times = np.union1d(own_d, further_d) if further_d.size else own_d
     place = np.argsort(np.argsort(~np.isin(times, own_d), kind="stable"))
     n = events.count
-    call = _Call(events, arrays, covariates, times, place, outputs, rtol)
+    call = _Call(events, arrays, covariates, times, place, outputs, rtol, room or Room())
     # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
     wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
     chosen = min(VARIANTS.index(wanted), engine.nksim_widest())
@@ -157,6 +175,7 @@ class _Call:
         place: NDArray[np.int64],
         outputs: Sequence[str],
         rtol: float,
+        room: Room,
     ) -> None:
         n = events.count
         rendering = for_arrays(MODEL)
@@ -173,7 +192,7 @@ class _Call:
         wanted = [name for name in _SLOTS if name in outputs]
         if "nk_chimerism" in outputs:
             wanted = [name for name in _SLOTS if name in wanted or name in ("donor_nk", "host_nk")]
-        self.record = {name: np.empty((n, times.size)) for name in wanted}
+        self.record = {name: room.array(name, (n, times.size)) for name in wanted}
         self.areas = np.zeros((2, n))
         self.taken, self.refused = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.next, self.failed = np.zeros(1, dtype=np.int64), np.full(1, n, dtype=np.int64)
