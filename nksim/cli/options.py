@@ -19,7 +19,7 @@ from nksim.errors import Fault, NksimError, UsageError, shorten
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen
-    from nksim.schedule.safety import Finding
+    from nksim.schedule.finding import Finding
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
