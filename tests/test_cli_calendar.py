@@ -215,12 +215,17 @@ def test_a_command_loads_no_other_command():
     }
 
 
-@pytest.mark.parametrize(
-    ("args", "word"), [([], "Commands:"), (["calender"], "did you mean calendar?"), (["xyz"], "amend")]
-)
-def test_a_call_without_a_known_command_says_which_there_are(args, word, capfd):
-    code, out, err = said(capfd, *args)
-    assert (code, out, word in err, "Traceback" in err) == (2, "", True, False)
+@pytest.mark.parametrize(("name", "word"), [("calender", "did you mean calendar?"), ("xyz", "write one of amend, ")])
+def test_a_command_that_there_is_not_is_a_usage_error_with_its_mend(name, word, capfd):
+    code, out, err = said(capfd, name)
+    assert (code, out, word in err) == (2, "", True)
+
+
+def test_a_call_without_a_command_says_which_there_are(capfd):
+    # Where and with which code click says it has changed with its versions.
+    _, out, err = said(capfd)
+    assert "Commands:\n  amend" in out + err
+    assert "NK900" not in err
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "ics"])
