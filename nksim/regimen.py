@@ -167,7 +167,15 @@ class Regimen:
         return PatientCalendars(tuple(placed), source, rules, log)
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
-        """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""
+        """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options.
+
+        `settings` say how it is computed, `bodies` what is the same in all patients:
+
+        >>> import nksim
+        >>> run = protocol("nkaml").simulate(n=5, settings=nksim.Settings(days=14), bodies=nksim.Bodies(weight="25 kg"))
+        >>> float(run.simulation.times_d[-1]), set(run.simulation.population.weight_kg.tolist())
+        (14.0, {25.0})
+        """
         from nksim.run import simulate
 
         return simulate(self, n=n, seed=seed, **options)  # type: ignore[arg-type]
