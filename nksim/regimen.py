@@ -172,9 +172,9 @@ class Regimen:
         `settings` say how it is computed, `bodies` what is the same in all patients:
 
         >>> import nksim
-        >>> run = protocol("nkaml").simulate(n=5, settings=nksim.Settings(days=14), bodies=nksim.Bodies(weight="25 kg"))
-        >>> float(run.simulation.times_d[-1]), set(run.simulation.population.weight_kg.tolist())
-        (14.0, {25.0})
+        >>> run = protocol("nkaml").simulate(n=5, settings=nksim.Settings(days=14), bodies=nksim.Bodies(age="8 y"))
+        >>> float(run.simulation.times_d[-1]), set(run.simulation.population.age_y.tolist())
+        (14.0, {8.0})
         """
         from nksim.run import simulate
 
