@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nksim import ledger
@@ -34,6 +35,8 @@ def rederived(stored: Stored, *, protocol: str | None = None) -> PatientCalendar
     chosen = load(protocol or asked.file or named.id)
     _same(named.sha256, chosen.sha256, f"protocol {named.id}", place)
     for path, digest in asked.closed_sha256.items():
+        if not Path(path).is_file():  # The calendar names it, and nobody at the keyboard: no device, no standard input.
+            raise UnreadableInput("NK100", f"cannot read {shorten(path)}: it is no file", help="check the path")
         _same(digest, hashlib.sha256(bytes_of(path)).hexdigest(), f"file {path}", place)
     regimen = Regimen(chosen, asked.arm, asked.level, settings, asked.assume, command=stored.origin.command)
     for kept in stored.origin.waivers:
