@@ -40,5 +40,8 @@ def test_the_reference_which_follows_them_on_agrees(case):
 
 def test_long_absence_costs_few_steps(case):
     end = np.array([39.9])
-    steps = case.solve(end, outputs=("donor_nk",)).steps.taken[0] - case.solve(end - 15, outputs=("donor_nk",)).steps.taken[0]
+    steps = (
+        case.solve(end, outputs=("donor_nk",)).steps.taken[0]
+        - case.solve(end - 15, outputs=("donor_nk",)).steps.taken[0]
+    )
     assert steps <= 60
