@@ -62,6 +62,19 @@ class Values:
         return float(np.quantile(found, q)) if found.size else float("nan")
 
 
+def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
+    """What several metrics read off the same simulation, worked out once for each."""
+    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
+
+    @wraps(read)
+    def remembered(s: Simulation) -> Made:
+        if s not in known:
+            known[s] = read(s)
+        return known[s]
+
+    return remembered
+
+
 def donor_nk_peak(s: Simulation) -> Values:
     """Highest donor NK count in blood at the end of any cell infusion, cells/µL: gone again within hours.
 
@@ -92,6 +105,7 @@ def donor_nk_tmax_d(s: Simulation) -> Values:
     return Values("donor_nk_tmax_d", "d", s.times_d[first])
 
 
+@_once
 def _settled(s: Simulation) -> list[slice]:
     """Runs of output times that lie at least 24 h after the latest infusion before them, in every patient."""
     first, last = s.infusion_spread_d
@@ -106,19 +120,6 @@ def _highest(s: Simulation, name: str) -> Floats:
     """Highest value (n,) of an output at settled times."""
     values = s.outputs[name]
     return np.asarray(np.max([values[:, run].max(axis=1) for run in _settled(s)], axis=0))
-
-
-def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
-    """What several metrics read off the same simulation, worked out once for each."""
-    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
-
-    @wraps(read)
-    def remembered(s: Simulation) -> Made:
-        if s not in known:
-            known[s] = read(s)
-        return known[s]
-
-    return remembered
 
 
 def donor_nk_auc_0_28(s: Simulation) -> Values:
