@@ -16,33 +16,28 @@ from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
-from nksim.kinetics.native import ADDRESS, Room, address, library
+from nksim.kinetics.native import ADDRESS, Room, address, library, structure
 
 __all__ = ["count", "die_out", "profiles", "time_above"]
 
 
-def _structure(name: str, *groups: tuple[str, Any]) -> type[ctypes.Structure]:
-    fields = [(field, kind) for names, kind in groups for field in names.split()]
-    return type(name, (ctypes.Structure,), {"_fields_": fields})
-
-
 # As in native/engine.cpp.
-_Profiles = _structure(
+_Profiles = structure(
     "_Profiles",
     ("n times stride upto after", ctypes.c_int64),
     ("limit", ctypes.c_double),
     ("time counts to_day to_last last_value half_life", ADDRESS),
 )
-_Extinction = _structure(
+_Extinction = structure(
     "_Extinction",
     ("n times stride infusions", ctypes.c_int64),
     ("below", ctypes.c_double),
     ("time first end uniform scale dD kr0 krS T0 host S donor alc chimerism", ADDRESS),
 )
-_Above = _structure(
+_Above = structure(
     "_Above", ("n times stride", ctypes.c_int64), ("threshold", ctypes.c_double), ("time values out", ADDRESS)
 )
-_Tally = _structure(
+_Tally = structure(
     "_Tally",
     ("n times stride bins first_bin", ctypes.c_int64),
     ("lowest_value highest_value", ctypes.c_double),

@@ -47,29 +47,18 @@ ADDRESS = ctypes.c_void_p
 _SLOTS = (*(s.name for s in MODEL.states), *(o.name for o in MODEL.outputs), *DRUG_OUTPUTS)
 
 
-class _Problem(ctypes.Structure):
-    """`struct Problem` of native/engine.cpp."""
+def structure(name: str, *groups: tuple[str, Any]) -> type[ctypes.Structure]:
+    """A structure of native/engine.cpp: names of fields in their order, with the type of each group."""
+    return type(name, (ctypes.Structure,), {"_fields_": [(f, kind) for names, kind in groups for f in names.split()]})
 
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("n", "keys", "times", "slots_wanted", "width")),
-        *(
-            (name, ADDRESS)
-            for name in [
-                "key_time",
-                "key_duration",
-                "key_target",
-                "amount",
-                "drugs",
-                "held",
-                "initial",
-                "jumps",
-                "time",
-            ]
-        ),
-        ("place", ADDRESS),
-        *((name, ctypes.c_double) for name in ("end", "rtol")),
-        *((name, ADDRESS) for name in ["slot", "record", "areas", "taken", "refused", "next", "failed", "failed_at"]),
-    )
+
+_Problem = structure(
+    "_Problem",
+    ("n keys times slots_wanted width", ctypes.c_int64),
+    ("key_time key_duration key_target amount drugs held initial jumps time place", ADDRESS),
+    ("end rtol", ctypes.c_double),
+    ("slot record areas taken refused next failed failed_at", ADDRESS),
+)
 
 
 @cache
