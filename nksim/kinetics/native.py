@@ -30,15 +30,7 @@ from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chim
 from nksim.kinetics.timeline import merged
 
 __all__ = [
-    "ADDRESS",
-    "VARIANTS",
-    "Room",
-    "address",
-    "arithmetic",
-    "available",
-    "library",
-    "solve",
-    "variant",
+    "ADDRESS", "VARIANTS", "Room", "address", "arithmetic", "available", "library", "solve", "structure", "variant",
 ]  # fmt: skip
 
 VARIANTS = ("baseline", "narrow", "avx2", "avx512")
