@@ -77,7 +77,7 @@ def test_the_reference_names_patient_and_parameters(value):
 
 
 def test_without_it_auto_is_numpy_and_asking_for_it_is_refused(monkeypatch):
-    monkeypatch.setattr(native, "_library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     assert engine_used("auto") == "numpy"
     with pytest.raises(UsageError, match="NK646"):
         engine_used(Settings(engine="native").engine)
@@ -97,13 +97,13 @@ ANSWERS = ["--set", "jk500:cells.dose=1e7 cells/kg", "--set", "jk500:cells.days=
 )
 def test_the_fallback_says_so_once(args, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(native, "_library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     assert run(args) == 0
     assert capsys.readouterr().err.count("native engine was not built") == 1
 
 
 def test_who_asks_for_numpy_is_told_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(native, "_library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     assert run([*SMALL, "--engine", "numpy"]) == 0
     assert capsys.readouterr().err == ""
 

@@ -33,12 +33,12 @@ def test_exponential_and_logarithm_are_right_to_a_few_last_digits(instructions):
     e, logarithm = np.empty_like(x), np.empty_like(x)
     pointer = ctypes.POINTER(ctypes.c_double)
     arguments = [a.ctypes.data_as(pointer) for a in (x, e, logarithm)]
-    variant = min(native.VARIANTS.index(instructions), native._library().nksim_widest())
-    native._library().nksim_functions(variant, x.size, *arguments)
+    variant = min(native.VARIANTS.index(instructions), native.library().nksim_widest())
+    native.library().nksim_functions(variant, x.size, *arguments)
     np.testing.assert_allclose(e, [math.exp(v) for v in x], rtol=6e-16)
     y = np.concatenate([np.logspace(-300, 300, 5000), 1 + np.linspace(-1e-3, 1e-3, 801), [1.0]])
     e, logarithm = np.empty_like(y), np.empty_like(y)
-    native._library().nksim_functions(variant, y.size, *[a.ctypes.data_as(pointer) for a in (y, e, logarithm)])
+    native.library().nksim_functions(variant, y.size, *[a.ctypes.data_as(pointer) for a in (y, e, logarithm)])
     np.testing.assert_allclose(logarithm, [math.log(v) for v in y], rtol=8e-16, atol=1e-19)
     assert logarithm[-1] == 0
 
