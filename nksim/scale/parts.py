@@ -33,7 +33,7 @@ _MANIFEST = "manifest.json"
 
 
 def compute(job: Job, first: int, n: int) -> bytes:
-    """One part: SHA-256 of `first` and of what follows, then metrics, tallies and bounds of `n` patients as an .npz file."""
+    """One part: SHA-256 of `first` and what follows, then metrics, tallies and bounds of `n` patients, an .npz file."""
     chunks, room = job.chunks(), Room()
     example = chunks.simulate(first, 1)
     sums = Sums(example, n)

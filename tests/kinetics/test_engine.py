@@ -48,6 +48,20 @@ def test_sensitisation_that_saturates_within_seconds_is_not_stepped_over(typical
     np.testing.assert_allclose(got, exact, rtol=2e-6)
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_every_batch_and_order_gives_the_same_bits(mixed, size):
+    # Up to three batches: every call costs NumPy as much as a hundred patients.
+    case, times = mixed(1003, 22), np.arange(-7, 10.01, 0.5)
+    order = np.random.default_rng(size).permutation(1003)[: 3 * size]
+    together = case.only(np.sort(order)).solve(times, outputs=ALL)
+    at = np.argsort(np.argsort(order))
+    for start in range(0, order.size, size):
+        piece = case.only(order[start : start + size]).solve(times, outputs=ALL)
+        for name in ALL:
+            assert piece[name].tobytes() == together[name][at[start : start + size]].tobytes()
+        assert piece.cy_auc.tobytes() == together.cy_auc[at[start : start + size]].tobytes()
+
+
 def test_the_chunks_of_a_large_batch_do_not_show(nkaml, monkeypatch, mixed):
     case = mixed(9, 4)
     whole = case.solve()

@@ -3,9 +3,10 @@
 The numbers are those of the reference cases, section 4. What this file does not hold of them:
 
 ======  =======================================================================================================
-L5      test_population: splitting a population; test_bits: splitting a simulation and a summary
-L7      test_bits: chunks, threads, workers; test_parts: processes, a dask cluster
-L16     also test_parts: fifty kills and a resumption. No engine can start from a saved state; what it can do is stop
+L5      test_population: splitting a population; test_bits: the same of a summary
+L7      test_bits: chunks, threads; test_parts: processes, a dask cluster
+L8      test_rewriting: other units; and the order of lines of a file, which is of L9
+L16     test_kills: fifty kills and resumptions. No engine can start from a saved state; what it can do is stop
 L17     test_population: a further patient; test_bits: the same of a simulation
 L19     test_population, test_simulation: seeds
 ======  =======================================================================================================
@@ -300,8 +301,9 @@ def test_l18_a_faster_clock_gives_the_same_curve_sooner(solve, case, given_doses
 @pytest.mark.parametrize("number", range(1, 20))
 def test_every_law_is_held_here_or_where_the_table_says(number):
     here = Path(__file__).read_text(encoding="utf-8")
-    held = f"def test_l{number}_" in here
     elsewhere = re.search(rf"^L{number} +(.*)$", here, re.MULTILINE)
-    named = re.findall(r"test_\w+", elsewhere[1]) if elsewhere else []
-    files = [path for name in named for path in Path(__file__).parents[1].rglob(f"{name}.py")]
-    assert held or any(f"# L{number}\n" in path.read_text(encoding="utf-8") for path in files)
+    names = re.findall(r"test_\w+", elsewhere[1]) if elsewhere else []
+    for name in names:
+        (path,) = Path(__file__).parents[1].rglob(f"{name}.py")
+        assert re.search(rf"def test_.*# .*\bL{number}\b", path.read_text(encoding="utf-8")), name
+    assert names or f"def test_l{number}_" in here

@@ -33,7 +33,7 @@ def test_parts_add_up_to_the_whole(whole, tmp_path):
     assert in_parts(tmp_path) == whole
 
 
-def test_processes_give_the_same_bits_as_threads(whole):
+def test_processes_give_the_same_bits_as_threads(whole):  # L7
     with ProcessPoolExecutor(2, mp_context=FORK) as executor:
         assert digest(run_parts(job(), N, executor, size=7)) == whole
 
