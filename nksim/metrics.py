@@ -62,6 +62,19 @@ class Values:
         return float(np.quantile(found, q)) if found.size else float("nan")
 
 
+def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
+    """What several metrics read off the same simulation, worked out once for each."""
+    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
+
+    @wraps(read)
+    def remembered(s: Simulation) -> Made:
+        if s not in known:
+            known[s] = read(s)
+        return known[s]
+
+    return remembered
+
+
 def donor_nk_peak(s: Simulation) -> Values:
     """Highest donor NK count in blood at the end of any cell infusion, cells/µL: gone again within hours.
 
@@ -78,16 +91,21 @@ def donor_nk_cmax(s: Simulation) -> Values:
     """
     if not _settled(s):
         return _none(s, "donor_nk_cmax", COUNT, TOO_SHORT)
-    return Values("donor_nk_cmax", COUNT, _top(s)[0])
+    return Values("donor_nk_cmax", COUNT, _highest(s, "donor_nk"))
 
 
 def donor_nk_tmax_d(s: Simulation) -> Values:
     """Day of `donor_nk_cmax`, from day 0."""
     if not _settled(s):
         return _none(s, "donor_nk_tmax_d", "d", TOO_SHORT)
-    return Values("donor_nk_tmax_d", "d", s.times_d[_top(s)[1]])
+    counts, rows = s.outputs["donor_nk"], np.arange(len(s.population))
+    first, *later = (run.start + counts[:, run].argmax(axis=1) for run in _settled(s))
+    for at in later:
+        first = np.where(counts[rows, at] > counts[rows, first], at, first)
+    return Values("donor_nk_tmax_d", "d", s.times_d[first])
 
 
+@_once
 def _settled(s: Simulation) -> list[slice]:
     """Runs of output times that lie at least 24 h after the latest infusion before them, in every patient."""
     first, last = s.infusion_spread_d
@@ -98,33 +116,10 @@ def _settled(s: Simulation) -> list[slice]:
     return [slice(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
-def _highest(s: Simulation, name: str) -> tuple[Floats, NDArray[np.intp]]:
-    """Highest value (n,) of an output at settled times, and the position of the first time that has it."""
-    values, rows = s.outputs[name], np.arange(len(s.population))
-    top, at = np.full(len(rows), -np.inf), np.zeros(len(rows), dtype=np.intp)
-    for run in _settled(s):
-        here = run.start + values[:, run].argmax(axis=1)
-        higher = values[rows, here] > top
-        top, at = np.where(higher, values[rows, here], top), np.where(higher, here, at)
-    return top, at
-
-
-def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
-    """What several metrics read off the same simulation, worked out once for each."""
-    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
-
-    @wraps(read)
-    def remembered(s: Simulation) -> Made:
-        if s not in known:
-            known[s] = read(s)
-        return known[s]
-
-    return remembered
-
-
-@_once
-def _top(s: Simulation) -> tuple[Floats, NDArray[np.intp]]:
-    return _highest(s, "donor_nk")
+def _highest(s: Simulation, name: str) -> Floats:
+    """Highest value (n,) of an output at settled times."""
+    values = s.outputs[name]
+    return np.asarray(np.max([values[:, run].max(axis=1) for run in _settled(s)], axis=0))
 
 
 def donor_nk_auc_0_28(s: Simulation) -> Values:
@@ -187,7 +182,7 @@ def ever_detected(s: Simulation) -> Values:
         return _none(s, "ever_detected", "yes", HIDDEN)
     if not _settled(s):
         return _none(s, "ever_detected", "yes", TOO_SHORT)
-    found = _highest(s, "nk_chimerism_assay")[0] > 0
+    found = _highest(s, "nk_chimerism_assay") > 0
     return Values("ever_detected", "yes", found.astype(np.float64))
 
 
@@ -231,7 +226,7 @@ def nk_chimerism_max(s: Simulation) -> Values:
         return _none(s, "nk_chimerism_max", "fraction", HIDDEN)
     if not _settled(s):
         return _none(s, "nk_chimerism_max", "fraction", TOO_SHORT)
-    return Values("nk_chimerism_max", "fraction", _highest(s, "nk_chimerism")[0])
+    return Values("nk_chimerism_max", "fraction", _highest(s, "nk_chimerism"))
 
 
 def alc_nadir(s: Simulation) -> Values:

@@ -444,8 +444,9 @@ def _first_infusions(events: EventTable, count: int) -> EventTable:
 
 def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int64], seed: int) -> dict[str, Floats]:
     """Individual parameters (n,) of the patients numbered `index`; each has a random number of its own."""
-    names = dict.fromkeys(p.normal for p in parameters.values() if p.cv > 0)
-    return draw(parameters, {name: normals(seed, index, f"parameter {name}") for name in names})
+    names = list(dict.fromkeys(p.normal for p in parameters.values() if p.cv > 0))
+    drawn = normals(seed, index, [f"parameter {name}" for name in names])
+    return draw(parameters, dict(zip(names, drawn, strict=True)))
 
 
 @dataclass(frozen=True)
