@@ -2,7 +2,7 @@
 
 The file holds what goes in (body, parameters of either model, doses) beside what comes out, so that whatever is done to
 a solver or to a parameter set is judged by the same numbers; only a change of the equations asks for a new file:
-`python tests/kinetics/oracle.py` makes it in some six minutes (SciPy's LSODA, rtol 1e-10, atol 1e-13, steps of at most
+`python tests/kinetics/oracle.py` makes it in some two minutes (SciPy's LSODA, rtol 1e-10, atol 1e-13, steps of at most
 a quarter of a day). Values are kept to the seven digits of single precision.
 """
 

@@ -36,6 +36,12 @@ def test_rates_of_interleukin_2_may_be_near_or_equal(nkaml, ka, ke, ke2):
     assert abs(with_il2 / without - 1) > 0.005
 
 
+def test_three_rates_within_a_thousandth_keep_their_digits(nkaml):
+    # So near that a series takes the place of differences; its first term is a hundredth of a per cent of the curve.
+    case = nkaml(il2_per_m2=2e7).having(il2_ka=0.21, il2_ke=0.21 * 1.001, ke2=0.21 * 24 * 1.002)
+    assert error(case, np.arange(-1.0, 5.01, 0.5), rtol=1e-8) <= 1e-6
+
+
 def test_doses_of_nothing_leave_the_baseline(mixed):
     case = mixed(5, 17)
     nothing = [
