@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,8 @@ def write(path: Path, data: str | bytes) -> None:
 
     Raises `UnreadableInput` NK702 when the disk or the folder does not allow it; no partial file is left.
     """
+    import tempfile
+
     content = data.encode() if isinstance(data, str) else data
     temporary = ""
     try:
