@@ -87,7 +87,7 @@ def test_a_patient_is_the_same_in_every_regimen_and_order():
     assert forward.outputs["alc"].tobytes() == backward.outputs["alc"][::-1].tobytes()
 
 
-def test_another_seed_gives_other_patients():
+def test_another_seed_gives_other_patients():  # L19
     a, b = (run(protocol("nkaml"), n=3, seed=s, settings=SHORT).simulation for s in (1, 2))
     assert not np.array_equal(a.outputs["alc"], b.outputs["alc"])
 

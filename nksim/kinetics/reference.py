@@ -6,6 +6,7 @@ no stepper, no interpolant and no timeline. It is slow and meant for tests and f
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -108,16 +109,27 @@ class _Patient:
                 if dose.start == begin == dose.end:
                     y = self._give(y, dose, jumps)
             wanted = np.flatnonzero((times > begin) & (times <= end))
-            done = solve_ivp(
-                self._slope(begin), (begin, end), y, method="LSODA", rtol=rtol, atol=_TINY,
-                t_eval=np.unique(np.append(times[wanted], end)), max_step=0.25,
-            )  # fmt: skip
+            try:
+                # LSODA warns of what its message says.
+                with warnings.catch_warnings(action="ignore"):
+                    done = solve_ivp(
+                        self._slope(begin), (begin, end), y, method="LSODA", rtol=rtol, atol=_TINY,
+                        t_eval=np.unique(np.append(times[wanted], end)), max_step=0.25,
+                    )  # fmt: skip
+            except (ArithmeticError, ValueError) as error:
+                raise self._failure(str(error), begin) from None
             if not done.success:
-                raise ModelFailure("NK602", f"patient {self.index}: {done.message} at day {begin:g}")
+                raise self._failure(done.message, begin)
             for j, column in zip(wanted, done.y.T, strict=False):
                 table[j] = self._row(column)
             y = done.y[:, -1]
         return table, y[[_CY_AREA, _F_AREA]]
+
+    def _failure(self, why: str, day: float) -> ModelFailure:
+        own = ", ".join(f"{name}={value:.6g}" for name, value in self.own.items())
+        return ModelFailure(
+            "NK602", f"patient {self.index}: {why} after day {day:g}", help=f"look for an extreme value among {own}"
+        )
 
     def _row(self, y: Floats) -> Floats:
         f = y[_F1] / (self.own["f_v1"] * self.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -28,14 +29,61 @@ NONMEM = {
     "cy_cl": 1.1, "cy_v": 20, "cy_day2": 1, "cy_day3": 1, "cy_bsa": _BSA_M2, "il2_f": 1, "il2_lag": 0, "il2_ka": 1.5,
     "il2_ke": 1.1 / 20, "il2_cl": 1.1, "il2_bsa": _BSA_M2,
 }  # fmt: skip
-# Hours of the doses, amount, duration: lag and bioavailability worked in, a steady state as 60 earlier doses.
-SCENARIOS: dict[str, tuple[str, list[float], float, float]] = {
-    "1": ("il2", [24.0 * i for i in range(4)], 100, 0),
-    "2": ("cy", [24 * i + 12.13 for i in range(4)], 223, 0),
-    "4": ("cy", [0.0], 240, 24),
-    "9": ("cy", [24 * i + 3.16 for i in range(-60, 4)], 41.2, 4.12),
-    "12": ("cy", [6.0 * i for i in range(-60, 13)], 100, 12),
-    "15": ("cy", [24.0 * i + 4 for i in range(-60, 4)], 41.2, 0),
+
+
+@dataclass(frozen=True)
+class Dosing:
+    """Equal doses at hours `starts`, lag and bioavailability worked in, for the rows from `since` to before `until`."""
+
+    target: str
+    starts: Sequence[float]
+    amount: float
+    length_h: float = 0.0
+    since: float = 0.0
+    until: float = np.inf
+
+
+def _every(interval_h: float, first: float, more: int, *, steady: bool = False) -> list[float]:
+    """The first dose and so many more; a steady state is 60 earlier ones."""
+    return [first + interval_h * i for i in range(-60 if steady else 0, more + 1)]
+
+
+# A reset starts anew. What of the table does not apply is said in `nonmem_dosing.csv`.
+SCENARIOS: dict[str, tuple[Dosing, ...]] = {
+    "1": (Dosing("il2", _every(24, 0, 3), 100),),
+    "2": (Dosing("cy", _every(24, 12.13, 3), 223),),
+    "3": (Dosing("cy", _every(24, 0, 3), 100, 10),),
+    "4": (Dosing("cy", [0.0], 240, 24),),
+    "5": (Dosing("cy", [0.0], 240, 48),),
+    "7": (Dosing("cy", _every(24, 4.15, 3), 100, 10),),
+    "8": (Dosing("cy", _every(24, 3.25, 3), 41.2, 4.12),),
+    "9": (Dosing("cy", _every(24, 3.16, 3, steady=True), 41.2, 4.12),),
+    "10": (Dosing("cy", _every(12, 0, 4, steady=True), 81.2, 40.6),),
+    "11": (Dosing("cy", _every(12, 0, 3, steady=True), 100, 50),),
+    "12": (Dosing("cy", _every(6, 0, 12, steady=True), 100, 100 / 8.3333),),
+    "13": (Dosing("cy", _every(10, 0, 8, steady=True), 41.2, 10),),
+    "14": (Dosing("cy", _every(10, 0, 8, steady=True), 100, 10),),
+    "15": (Dosing("cy", _every(24, 4, 3, steady=True), 41.2),),
+    "16": (Dosing("cy", _every(24, 5, 3), 41.2),),
+    "17": (Dosing("cy", [1.0], 100, until=13),),
+    "18": (Dosing("cy", _every(24, 5, 3), 61, 9),),
+    "19": (Dosing("cy", _every(24, 0, 3, steady=True), 61, 9),),
+    "20": (Dosing("il2", _every(12, 50, 3), 120, since=50),),
+    "21": (Dosing("il2", _every(12, 0, 0, steady=True), 100),),
+    "22": (Dosing("il2", _every(12, 0, 2, steady=True), 100),),
+    "23": (Dosing("cy", _every(12, 10, 0, steady=True), 100),),
+    "24": (Dosing("cy", _every(12, 10, 2, steady=True), 100),),
+    "25": tuple(
+        Dosing("cy", _every(12, at + 5, 0, steady=True), 100 * i, since=at, until=at + 12 if i < 3 else np.inf)
+        for i, at in ((1, 0), (2, 12), (3, 24))
+    ),
+    "26": (Dosing("il2", _every(16, 54, 2), 120, since=50),),
+    "27": (Dosing("il2", _every(16, 54, 2), 120, since=50),),
+    # The second steady state comes about at its own record, on top of the first.
+    "28": (
+        Dosing("il2", _every(24, 0, 3, steady=True), 100),
+        Dosing("il2", _every(24, 12, 3, steady=True), 50, since=12),
+    ),
 }
 
 
@@ -94,13 +142,18 @@ def closed_form(case: str, solve: Callable[..., Any]) -> tuple[Floats, Floats]:
 
 
 def nonmem(scenario: str, solve: Callable[..., Any]) -> tuple[Floats, Floats]:
-    """Found and printed concentrations of one scenario of `nonmem_dosing.csv`."""
-    target, starts, amount, length = SCENARIOS[scenario]
-    # At the time of a dose the table has the value after it, nksim the one before.
-    printed = [r for r in rows("nonmem_dosing.csv") if r["scenario"] == scenario and float(r["t_h"]) not in starts]
-    hours = np.array([float(r["t_h"]) for r in printed])
-    found = levels(solve, NONMEM, target, [(h, length, amount) for h in starts], hours)
-    return found * (1e6 if target == "il2" else 1000), np.array([float(r["CP"]) for r in printed])
+    """Found and printed concentrations of one scenario of `nonmem_dosing.csv`, where it applies; two at once add up."""
+    printed = {float(r["t_h"]): float(r["CP"]) for r in rows("nonmem_dosing.csv") if r["scenario"] == scenario}
+    total = dict.fromkeys((t for t in printed if any(d.since <= t < d.until for d in SCENARIOS[scenario])), 0.0)
+    for d in SCENARIOS[scenario]:
+        hours = np.array([t for t in total if d.since <= t < d.until])
+        doses = [(h, d.length_h, d.amount) for h in d.starts]
+        found = levels(solve, NONMEM, d.target, doses, hours) * (1e6 if d.target == "il2" else 1e3)
+        for t, level in zip(hours.tolist(), found.tolist(), strict=True):
+            # At the time of a dose the table has the value after it, nksim the one before: into blood, 1000 D / V less.
+            at_once = d.target == "cy" and not d.length_h and t in d.starts
+            total[t] += level + (1e3 * d.amount / NONMEM["cy_v"] if at_once else 0.0)
+    return np.array(list(total.values())), np.array([printed[t] for t in total])
 
 
 def checks() -> Iterator[Check]:

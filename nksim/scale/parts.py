@@ -33,7 +33,7 @@ _MANIFEST = "manifest.json"
 
 
 def compute(job: Job, first: int, n: int) -> bytes:
-    """One part: SHA-256 of what follows, then metrics, tallies and bounds of `n` patients as an .npz file."""
+    """One part: SHA-256 of `first` and what follows, then metrics, tallies and bounds of `n` patients, an .npz file."""
     chunks, room = job.chunks(), Room()
     example = chunks.simulate(first, 1)
     sums = Sums(example, n)
@@ -48,7 +48,7 @@ def compute(job: Job, first: int, n: int) -> bytes:
     }
     out = io.BytesIO()
     np.savez_compressed(out, allow_pickle=False, **arrays)
-    return hashlib.sha256(out.getvalue()).digest() + out.getvalue()
+    return _hash(first, out.getvalue()) + out.getvalue()
 
 
 def run_parts(
@@ -92,7 +92,7 @@ def run_parts(
                 running[executor.submit(compute, job, first, count)] = first
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 first, part = running.pop(future), future.result()
-                if not _whole(part):
+                if not _whole(first, part):
                     raise InvalidInput("NK649", f"the part from patient {first} came back damaged", help="run it again")
                 if store:
                     store.write(first, part)
@@ -103,8 +103,13 @@ def run_parts(
     return sums.summary(example, measure(example), 0)
 
 
-def _whole(part: bytes) -> bool:
-    return hashlib.sha256(part[32:]).digest() == part[:32]
+def _hash(first: int, content: bytes) -> bytes:
+    """Of a part's content and its place, so that no part is taken for another."""
+    return hashlib.sha256(first.to_bytes(8, "big") + content).digest()
+
+
+def _whole(first: int, part: bytes) -> bool:
+    return _hash(first, part[32:]) == part[:32]
 
 
 def _add(sums: Sums, part: bytes, first: int, engine: str) -> int:
@@ -141,6 +146,8 @@ class _Store:
             if not manifest.exists():
                 self._put(manifest, json.dumps(wanted, indent=2, sort_keys=True).encode())
             found = json.loads(manifest.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError(f"{_MANIFEST} is none")
         except (OSError, ValueError) as error:
             raise UnreadableInput("NK648", f"{directory} cannot hold the parts of a run: {error}") from None
         if found != wanted:
@@ -155,7 +162,7 @@ class _Store:
         """The part that starts with this patient, if it is there and whole."""
         path = self._path(first)
         part = path.read_bytes() if path.is_file() else b""
-        return part if len(part) > 32 and _whole(part) else None
+        return part if len(part) > 32 and _whole(first, part) else None
 
     def write(self, first: int, part: bytes) -> None:
         """Keep a part; what a full disk leaves behind is not taken for one."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 
 from nksim.kinetics import engine, native, reference
 from nksim.kinetics.events import Covariates, EventTable
@@ -15,6 +16,7 @@ from nksim.kinetics.solution import Solution
 # What `Case.solve` runs; the fixture `each_engine` sets it to one engine after the other.
 ENGINES = {"numpy": engine.solve, "native": native.solve}
 CURRENT = {"solve": engine.solve}
+built = pytest.mark.skipif(not native.available(), reason="the native engine was not built")
 GRID = np.arange(-7.0, 60.01, 0.25)
 STATES = tuple("PTHISLBGX")
 
@@ -75,13 +77,13 @@ def nkaml_doses(cells_per_kg: float = 2.9e7, il2_per_m2: float = 1e6) -> list[tu
 
 
 def mixed_case(count: int, seed: int) -> Case:
-    """Patients of many sizes and products with doses of their own, some of them zero, simultaneous or overlapping."""
+    """Patients of many sizes, both models and all products, with doses of their own, some of them zero, simultaneous or overlapping."""
     rng = np.random.default_rng(seed)
     weight = np.exp(rng.uniform(np.log(8), np.log(100), count))
     bsa = 0.1 * weight**0.67 * rng.uniform(0.95, 1.05, count)
-    parameter_set = load()
     parts = []
-    for preset in rng.choice(parameter_set.preset_ids, count):
+    for i, preset in enumerate(rng.choice(load().preset_ids, count)):
+        parameter_set = load(("model1", "model2")[i % 2])
         parameters = parameter_set.parameters(preset)
         parts.append(draw(parameters, {z: rng.standard_normal(1) for z in parameter_set.varying(preset)}))
     parameters = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,5 +1,6 @@
 """A small regimen in few patients, as a job of the scale package."""
 
+import hashlib
 from functools import partial
 
 from nksim.protocol.catalog import load
@@ -22,3 +23,14 @@ def digest(summary):
     metrics = [repr((k, v.open_end)).encode() + v.values.tobytes() for k, v in sorted(summary.measured.items())]
     bodies = summary.population.age_y.tobytes() + summary.population.weight_kg.tobytes()
     return b"".join([*bands, *metrics, bodies])
+
+
+def everything(summary):
+    """SHA-256 of all that a summary holds: every bin and sum of its tallies, every metric of every patient, the bodies."""
+    hashed = hashlib.sha256()
+    for name, array in sorted(summary.tally.packed().items()):
+        hashed.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    for name, found in sorted(summary.measured.items()):
+        hashed.update(repr((name, found.unit, found.missing, found.open_end)).encode() + found.values.tobytes())
+    hashed.update(summary.population.age_y.tobytes() + summary.population.weight_kg.tobytes())
+    return hashed.hexdigest()

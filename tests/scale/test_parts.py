@@ -1,18 +1,13 @@
 """Runs in parts: through any executor, killed, damaged and resumed, and always the same result."""
 
 import multiprocessing
-import os
-import random
-import resource
-import signal
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 from scale_cases import SETTINGS, digest, job
 
 from nksim.cli import run
-from nksim.errors import InvalidInput, UnreadableInput
+from nksim.errors import InvalidInput
 from nksim.scale.parts import run_parts
 from nksim.scale.summary import summarise
 from nksim.simulation import Settings
@@ -38,7 +33,7 @@ def test_parts_add_up_to_the_whole(whole, tmp_path):
     assert in_parts(tmp_path) == whole
 
 
-def test_processes_give_the_same_bits_as_threads(whole):
+def test_processes_give_the_same_bits_as_threads(whole):  # L7
     with ProcessPoolExecutor(2, mp_context=FORK) as executor:
         assert digest(run_parts(job(), N, executor, size=7)) == whole
 
@@ -50,21 +45,6 @@ def test_a_cluster_of_two_workers_gives_the_same_bits(whole):
         distributed.Client(cluster) as client,
     ):
         assert digest(run_parts(job(), N, client.get_executor(), size=7)) == whole
-
-
-def test_fifty_kills_at_random_moments_lose_nothing(whole, tmp_path):
-    rng = random.Random(7)
-    survivors = set()
-    for _ in range(50):
-        child = FORK.Process(target=in_parts, args=(tmp_path,))
-        child.start()
-        time.sleep(rng.uniform(0.0, 0.25))
-        os.kill(child.pid, signal.SIGKILL)
-        child.join()
-        kept = {path.name for path in tmp_path.glob("part-*")}
-        assert survivors <= kept
-        survivors = kept
-    assert in_parts(tmp_path) == whole
 
 
 @pytest.mark.parametrize("at", [0, 40, -1])
@@ -111,25 +91,6 @@ def test_a_worker_with_another_engine_is_refused(monkeypatch):
     monkeypatch.setattr("nksim.scale.parts._engine", lambda job: next(engines))
     with pytest.raises(InvalidInput, match=r"NK659.*numpy"):
         in_parts()
-
-
-def full_disk(directory, told):
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-    try:
-        in_parts(directory)
-    except UnreadableInput as error:
-        told.put(error.faults[0].code)
-
-
-def test_a_full_disk_is_said_and_leaves_nothing_behind(whole, tmp_path):
-    told = FORK.Queue()
-    child = FORK.Process(target=full_disk, args=(tmp_path, told))
-    child.start()
-    child.join(60)
-    assert told.get(timeout=5) == "NK648"
-    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
-    assert in_parts(tmp_path) == whole
 
 
 def test_the_command_keeps_and_uses_parts(capsys, tmp_path):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from scale_cases import SETTINGS, digest, job
+from scale_cases import SETTINGS, job
 
 from nksim.cli import run
 from nksim.errors import InvalidInput
@@ -20,14 +20,6 @@ N = 70
 @pytest.fixture(scope="module")
 def whole():
     return summarise(job(), N)
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("chunk", [1, 7, 64, 1000])
-def test_chunks_and_workers_do_not_show(whole, chunk, workers):
-    if chunk == 1 and workers > 1:
-        pytest.skip("covered by one worker")
-    assert digest(summarise(job(), N, chunk=chunk, workers=workers)) == digest(whole)
 
 
 def test_metrics_are_those_of_the_population_held_whole(whole):
