@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
-from nksim.noncompartmental import Profile, auc_inf, profile, time_above
+from nksim.noncompartmental import Profile, auc_inf, last_index, profile, time_above
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
@@ -170,10 +170,10 @@ def persistence_d(s: Simulation) -> Values:
     """
     if not s.chimerism_visible:
         return _none(s, "persistence_d", "d", HIDDEN)
-    found = s.outputs["nk_chimerism_assay"] > 0
-    last = np.where(found, np.arange(found.shape[1], dtype=np.int32), np.int32(-1)).max(axis=1)
+    found = s.outputs["nk_chimerism_assay"]
+    last = last_index(found, np.finfo(np.float64).smallest_subnormal, by_engine=s.engine == "native")
     values = np.where(last >= 0, np.maximum(s.times_d[last], 0.0), 0.0)
-    return Values("persistence_d", "d", values, open_end=int(found[:, -1].sum()))
+    return Values("persistence_d", "d", values, open_end=int((found[:, -1] > 0).sum()))
 
 
 def ever_detected(s: Simulation) -> Values:

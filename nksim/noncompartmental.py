@@ -40,8 +40,13 @@ def pieces(times: Floats, values: Floats) -> Floats:
     return np.asarray(np.where(by_log, (left - right) / np.where(by_log, ratio, 1.0), (left + right) / 2) * step)
 
 
-def last_index(values: Floats, limit: float) -> NDArray[np.intp]:
-    """Position (n,) of the last value at or above the limit of quantification, -1 where there is none."""
+def last_index(values: Floats, limit: float, *, by_engine: bool = False) -> NDArray[np.intp]:
+    """Position (n,) of the last value at or above the limit of quantification, -1 where there is none.
+
+    With `by_engine` the native engine looks.
+    """
+    if by_engine:
+        return curves.last_index(values, limit).astype(np.intp)
     above = values >= limit
     last = values.shape[1] - 1 - above[:, ::-1].argmax(axis=1)
     return np.where(above.any(axis=1), last, -1)

@@ -15,7 +15,7 @@ from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.kinetics import curves, empirical, engine, extinction, native, reference
 from nksim.kinetics.assay import Assay, copies_per_ug, counted, fraction
 from nksim.kinetics.events import Covariates, EventTable
-from nksim.kinetics.native import Room
+from nksim.kinetics.native import Room, array_in
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
 from nksim.kinetics.solution import OUTPUTS, Solution
 from nksim.population import ASSUMPTIONS, Population, normals, uniforms
@@ -96,8 +96,8 @@ class Simulation:
     (n, k) that went in; `not_modelled` the products that the kinetic model does not know; `infusion_ends` (n, i) the
     donor NK counts at the end of each cell infusion, in cells/µL, nan where the timing is sampled; `measured` the
     metrics, where they were taken while the trajectories went by; `reliances` says in words how far the answer hangs on
-    parameters of each basis. `infusion_spread_d` (2, i) holds the earliest and the
-    latest start of each cell infusion among the patients.
+    parameters of each basis; `room` lent the arrays of the curves. `infusion_spread_d` (2, i) holds the earliest and
+    the latest start of each cell infusion among the patients.
     """
 
     choice: Choice
@@ -116,6 +116,7 @@ class Simulation:
     infusion_spread_d: Floats
     measured: dict[str, Any] | None = None
     reliances: tuple[str, ...] = ()
+    room: Room | None = None
 
     @property
     def times_d(self) -> Floats:
@@ -154,7 +155,8 @@ class Simulation:
         """Chimerism (n, t) as the assay reports it; each sample of each patient has a random number of its own."""
         assay = self.settings.assay
         if assay.sampled_cells is None:
-            return assay.read(assay.true(self.solution))
+            true = assay.true(self.solution)
+            return assay.read(true, into=array_in(self.room, "nk_chimerism_assay", true.shape))
         minutes = np.round(self.times_d * 1440).astype(np.int64) + MINUTES_BEFORE
         drawn = uniforms(self.seed, self.population.index[:, None], "sampled cells", minutes)
         return assay.read(assay.true(self.solution), drawn)
@@ -314,6 +316,7 @@ class Plan:
             typical,
             ends,
             spread,
+            room=room,
         )
 
 

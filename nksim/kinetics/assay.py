@@ -105,10 +105,11 @@ class Assay:
         whole = donor + outputs["host_nk"] if self.lineage == "NK" else outputs["alc"] + (self.other_cells or 0.0)
         return fraction(donor, whole)
 
-    def read(self, chimerism: Floats, uniforms: Floats | None = None) -> Floats:
+    def read(self, chimerism: Floats, uniforms: Floats | None = None, *, into: Floats | None = None) -> Floats:
         """What is reported for a true fraction: 0 below `lod`, half-way between the limits below `loq`, else the value.
 
         With `sampled_cells` the value is that of a binomial sample, at the quantiles `uniforms` of the same shape.
+        The answer is written `into` an array of that shape where one is given.
 
         >>> Assay(lod=0.01, loq=0.05).read(np.array([0.004, 0.02, 0.3]))
         array([0.  , 0.03, 0.3 ])
@@ -120,10 +121,12 @@ class Assay:
             if uniforms is None:
                 raise ValueError("a sample of cells needs random numbers")
             seen = binom.ppf(uniforms, self.sampled_cells, seen) / self.sampled_cells
-        found = np.where(seen < self.lod, 0.0, seen)
-        if self.loq is None:
-            return found
-        return np.where((found > 0) & (found < self.loq), (self.lod + self.loq) / 2, found)
+        found = np.empty(seen.shape) if into is None else into
+        np.copyto(found, seen)
+        np.copyto(found, 0.0, where=seen < self.lod)
+        if self.loq is not None:
+            np.copyto(found, (self.lod + self.loq) / 2, where=(found > 0) & (found < self.loq))
+        return found
 
     def __str__(self) -> str:
         whole = "donor NK cells" if self.lineage == "NK" else f"donor cells among {self.lineage}"

@@ -18,7 +18,7 @@ from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
 from nksim.kinetics.native import ADDRESS, Room, address, array_in, library, structure
 
-__all__ = ["count", "die_out", "profiles", "time_above"]
+__all__ = ["count", "die_out", "last_index", "profiles", "time_above"]
 
 
 # As in native/engine.cpp.
@@ -37,6 +37,7 @@ _Extinction = structure(
 _Above = structure(
     "_Above", ("n times stride", ctypes.c_int64), ("threshold", ctypes.c_double), ("time values out", ADDRESS)
 )
+_Last = structure("_Last", ("n times stride", ctypes.c_int64), ("limit", ctypes.c_double), ("values out", ADDRESS))
 _Tally = structure(
     "_Tally",
     ("n times stride parts first_bin", ctypes.c_int64),
@@ -63,6 +64,13 @@ def time_above(times_d: Floats, values: Floats, threshold: float) -> Floats:
     values, made = _side_by_side(values), np.empty(len(values))
     given = {"time": times_d, "values": values, "out": made}
     _call("nksim_time_above", _Above, values, given, threshold=threshold)
+    return made
+
+
+def last_index(values: Floats, limit: float) -> NDArray[np.int64]:
+    """As `nksim.noncompartmental.last_index`."""
+    values, made = _side_by_side(values), np.empty(len(values), dtype=np.int64)
+    _call("nksim_last_index", _Last, values, {"values": values, "out": made}, limit=limit)
     return made
 
 
@@ -120,8 +128,8 @@ def _call(
 @cache
 def _engine() -> ctypes.CDLL:
     found = library()
-    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, _Extinction, _Above, _Tally)]
-    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3, 4)]:
+    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, _Extinction, _Above, _Last, _Tally)]
+    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3, 4, 5)]:
         raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
     return found
 

@@ -90,11 +90,14 @@ def checked(
     for name, array in arrays.items():
         if array.shape != (events.count,):
             raise InvalidInput("NK622", f"parameter {name} needs one value for each of {events.count} patients")
-        if not (np.isfinite(array) & (array >= 0)).all():
+    together: Floats = np.stack(list(arrays.values()))
+    least, most = together.min(axis=1, initial=np.inf), together.max(axis=1, initial=0.0)
+    for i, name in enumerate(arrays):
+        if not (least[i] >= 0 and most[i] < np.inf):
             raise InvalidInput("NK623", f"parameter {name} is negative or not finite")
-        if name in _DIVISORS and not (array > 0).all():
+        if name in _DIVISORS and not least[i] > 0:
             raise InvalidInput("NK626", f"parameter {name} is 0, and the equations divide by it")
-        if name in _FRACTIONS and not ((array < 1) | ((array == 1) & (name != "fb"))).all():
+        if name in _FRACTIONS and not (most[i] < 1 or (most[i] == 1 and name != "fb")):
             raise InvalidInput("NK627", f"parameter {name} is a fraction and too large")
     times = np.array(times_d, dtype=np.float64)
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nksim.kinetics import curves, extinction, native
-from nksim.noncompartmental import profile, time_above
+from nksim.noncompartmental import last_index, profile, time_above
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the native engine was not built")
 
@@ -47,6 +47,12 @@ def test_times_above_a_threshold_are_those_of_the_plain_rule(width, threshold, p
     times, values = TIMES[:points], counts()[:, :points]
     mine = time_above(times, values, threshold, by_engine=True)
     np.testing.assert_allclose(mine, time_above(times, values, threshold), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("limit", [1e-300, 0.1, 3.0, 1e9])
+def test_last_positions_are_those_of_the_plain_rule(width, limit):
+    mine, plain = (last_index(counts(), limit, by_engine=own) for own in (True, False))
+    assert mine.tolist() == plain.tolist()
 
 
 def dying(n=400, seed=3):

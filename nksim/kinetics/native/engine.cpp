@@ -62,6 +62,13 @@ struct Above {
     double *out;  // (n)
 };
 
+struct Last {
+    int64_t n, times, stride;
+    double limit;
+    const double *values;
+    int64_t *out;  // (n)
+};
+
 struct Tally {
     int64_t n, times, stride, parts, first_bin;  // parts of an octave, 2^PART_BITS
     double lowest_value, highest_value;
@@ -187,13 +194,17 @@ int nksim_time_above(const Above *p, int variant) {
     WIDEST(variant, time_above(*p));
 }
 
+int nksim_last_index(const Last *p, int variant) {
+    WIDEST(variant, last_index(*p));
+}
+
 int nksim_tally(const Tally *p, int variant) {
     WIDEST(variant, tally(*p));
 }
 
 // Sizes of the structures, for the other side to compare.
 int nksim_size(int which) {
-    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Above), sizeof(Tally)};
+    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Above), sizeof(Last), sizeof(Tally)};
     return int(sizes[which]);
 }
 }
