@@ -22,10 +22,11 @@ from nksim import __version__
 from nksim.errors import InvalidInput, UnreadableInput
 from nksim.kinetics import native
 from nksim.metrics import measure
-from nksim.scale.summary import CHUNK, Job, Progress, Summary, Sums, ranges, refuse_too_large
+from nksim.scale.memory import chunk_of
+from nksim.scale.summary import Job, Progress, Summary, Sums, ranges
 from nksim.simulation import engine_used
 
-__all__ = ["PART", "compute", "identity", "run_parts"]
+__all__ = ["PART", "agree", "arithmetic", "check", "compute", "identity", "run_parts"]
 
 PART = 10_000
 _MANIFEST = "manifest.json"
@@ -35,11 +36,11 @@ def compute(job: Job, first: int, n: int) -> bytes:
     """One part: SHA-256 of what follows, then metrics, tallies and bounds of `n` patients as an .npz file."""
     example = job.chunk(first, 1)
     sums = Sums(example, n)
-    for start, count in ranges(first, n, CHUNK):
+    for start, count in ranges(first, n, chunk_of(example.times_d.size)):
         sums.add(job.chunk(start, count), start - first)
     arrays: dict[str, NDArray[Any]] = {
         "bounds": np.array([sums.low, sums.high]),
-        "engine": np.array(_engine(job)),
+        "engine": np.array(arithmetic(job)),
         "open_end": np.array(list(sums.open_end.values()), dtype=np.int64),
         **{f"metric.{name}": values for name, values in sums.values.items()},
         **{f"tally.{name}": values for name, values in sums.tally.packed().items()},
@@ -65,9 +66,8 @@ def run_parts(
     NK647 when they are of another run, UnreadableInput NK648 when the directory cannot be written.
     """
     example = job.chunk(0, 1)
-    refuse_too_large(n, example.times_d.size, workers, CHUNK)
     store = None if directory is None else _Store(directory, job, n, size)
-    sums, done, here = Sums(example, n), 0, _engine(job)
+    sums, done, here = Sums(example, n), 0, arithmetic(job)
 
     def take(first: int, part: bytes) -> None:
         nonlocal done
@@ -101,19 +101,29 @@ def run_parts(
     return sums.summary(example, measure(example), 0)
 
 
+def check(job: Job, n: int, directory: Path, size: int = PART) -> None:
+    """Raise InvalidInput NK647 where a directory holds parts of another run, UnreadableInput NK648 where it cannot."""
+    _Store(directory, job, n, size)
+
+
 def _whole(part: bytes) -> bool:
     return hashlib.sha256(part[32:]).digest() == part[:32]
+
+
+def agree(theirs: str, ours: str) -> None:
+    """Raise `InvalidInput` NK659 where a worker's engine is not ours."""
+    if theirs != ours:
+        raise InvalidInput(
+            "NK659",
+            f"a worker's engine is {theirs}, and here it is {ours}: the last digits would not agree",
+            help="--engine numpy, which is the same everywhere, or workers like this machine",
+        )
 
 
 def _add(sums: Sums, part: bytes, first: int, engine: str) -> int:
     """Add a part, and say of how many patients it is; InvalidInput NK659 if another engine than `engine` made it."""
     with np.load(io.BytesIO(part[32:]), allow_pickle=False) as arrays:
-        if (used := str(arrays["engine"])) != engine:
-            raise InvalidInput(
-                "NK659",
-                f"a worker's engine is {used}, and here it is {engine}: the last digits would not agree",
-                help="--engine numpy, which is the same everywhere, or workers like this machine",
-            )
+        agree(str(arrays["engine"]), engine)
         names = [name.removeprefix("metric.") for name in arrays.files if name.startswith("metric.")]
         count = 0
         for name, still in zip(names, arrays["open_end"].tolist(), strict=True):
@@ -178,7 +188,7 @@ class _Store:
             draft.unlink(missing_ok=True)
 
 
-def _engine(job: Job) -> str:
+def arithmetic(job: Job) -> str:
     """The engine and what decides its last digits, which differ between some processors."""
     used = engine_used(job.settings.engine)
     return f"native, {native.arithmetic()}" if used == "native" else used
@@ -192,7 +202,7 @@ def identity(job: Job, n: int, size: int) -> dict[str, Any]:
     doses = b"".join(a.tobytes() for a in (example.events.time_d, example.events.duration_d, example.events.amount))
     return {
         "nksim": __version__,
-        "engine": _engine(job),
+        "engine": arithmetic(job),
         "protocol": job.choice.protocol.id,
         "protocol_sha256": job.choice.protocol.sha256,
         "regimen": [list(pair) for pair in job.choice.settings],

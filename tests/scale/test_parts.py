@@ -108,7 +108,7 @@ def test_parts_of_another_version_are_refused(tmp_path, monkeypatch):
 
 def test_a_worker_with_another_engine_is_refused(monkeypatch):
     engines = iter(["native, fused", *["numpy"] * 20])
-    monkeypatch.setattr("nksim.scale.parts._engine", lambda job: next(engines))
+    monkeypatch.setattr("nksim.scale.parts.arithmetic", lambda job: next(engines))
     with pytest.raises(InvalidInput, match=r"NK659.*numpy"):
         in_parts()
 

@@ -1,7 +1,5 @@
 """A population summed up in chunks is the population, whatever the chunks."""
 
-import re
-
 import numpy as np
 import pytest
 from scale_cases import SETTINGS, digest, job
@@ -11,8 +9,9 @@ from nksim.errors import InvalidInput
 from nksim.metrics import measure
 from nksim.regimen import protocol
 from nksim.run import compare, simulate
-from nksim.scale import summary as module
-from nksim.scale.summary import needed_bytes, summarise
+from nksim.scale import memory as module
+from nksim.scale.memory import needed_bytes
+from nksim.scale.summary import summarise
 
 N = 70
 
@@ -97,11 +96,3 @@ def test_large_regimens_are_compared_in_the_same_patients(small, monkeypatch):
 def test_no_bar_is_drawn_where_nobody_looks(small, capsys):
     assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
     assert capsys.readouterr().err == ""
-
-
-def test_a_bar_goes_to_the_terminal(small, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
-    out, err = capsys.readouterr()
-    assert re.search(r"simulating \[#{30}\] 25 of 25\n$", err)
-    assert "simulating" not in out
