@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nksim.cli import options
-from nksim.errors import UsageError, shorten
+from nksim.errors import InvalidInput, UsageError, shorten
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -44,4 +44,9 @@ def executor(address: str | None, workers: int | None) -> Iterator[dict[str, Any
         ) from None
     with client:
         there: Executor = client.get_executor(retries=3)
-        yield {"executor": there, "workers": workers or sum(client.nthreads().values()) or 1}
+        try:
+            yield {"executor": there, "workers": workers or sum(client.nthreads().values()) or 1}
+        except distributed.KilledWorker:
+            raise InvalidInput(
+                "NK649", "a part was lost with every worker that tried it", help="workers with more memory"
+            ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from nksim.scale import memory
 from nksim.scale.held import held
 from nksim.scale.memory import chunk_of, cores
-from nksim.scale.parts import check, run_parts
+from nksim.scale.parts import PART, check, run_parts
 from nksim.scale.summary import Job, Progress, summarise
 from nksim.simulation import Simulation, too_many_to_hold
 
@@ -40,7 +40,7 @@ def execute(
     kept: list[Path | None] = [*directories] or [None] * len(jobs)
     for job, directory in zip(jobs, kept, strict=True):
         if directory is not None:
-            check(job, n, directory)
+            check(job, n, directory, PART)
     done: list[Simulation] = []
     with nullcontext(executor) if executor is not None else ThreadPoolExecutor(used) as pool:
         for i, (job, directory) in enumerate(zip(jobs, kept, strict=True)):
@@ -48,7 +48,7 @@ def execute(
             if keeps[i]:
                 done.append(held(job, n, pool, told))
             elif in_parts:
-                made = run_parts(job, n, pool, directory=directory, workers=used, progress=told)
+                made = run_parts(job, n, pool, directory=directory, workers=used, size=PART, progress=told)
                 done.append(replace(made, job=job))
             else:
                 made = summarise(job, n, workers=used, chunk=chunk_of(times[i]), progress=told)

@@ -11,7 +11,9 @@ import hashlib
 import io
 import json
 import os
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,12 @@ from nksim.scale.memory import chunk_of
 from nksim.scale.summary import Job, Progress, Summary, Sums, ranges
 from nksim.simulation import engine_used
 
-__all__ = ["PART", "agree", "arithmetic", "check", "compute", "identity", "run_parts"]
+__all__ = ["PART", "agree", "check", "compute", "identity", "kept_alive", "maker", "run_parts"]
 
 PART = 10_000
 _MANIFEST = "manifest.json"
+# Counts up whenever what stands in a part changes.
+_LAYOUT = 2
 
 
 def compute(job: Job, first: int, n: int) -> bytes:
@@ -40,7 +44,7 @@ def compute(job: Job, first: int, n: int) -> bytes:
         sums.add(job.chunk(start, count), start - first)
     arrays: dict[str, NDArray[Any]] = {
         "bounds": np.array([sums.low, sums.high]),
-        "engine": np.array(arithmetic(job)),
+        "maker": np.array(maker(job)),
         "open_end": np.array(list(sums.open_end.values()), dtype=np.int64),
         **{f"metric.{name}": values for name, values in sums.values.items()},
         **{f"tally.{name}": values for name, values in sums.tally.packed().items()},
@@ -50,6 +54,20 @@ def compute(job: Job, first: int, n: int) -> bytes:
     return hashlib.sha256(out.getvalue()).digest() + out.getvalue()
 
 
+@contextmanager
+def kept_alive() -> Iterator[None]:
+    """Raise InvalidInput NK649 where a part is lost with its worker, or with the whole cluster."""
+    try:
+        yield
+    except (BrokenExecutor, CancelledError):
+        raise InvalidInput(
+            "NK649",
+            "a part was lost with its worker",
+            help="run it again; in --parts DIR the parts that are done are kept",
+        ) from None
+
+
+@kept_alive()
 def run_parts(
     job: Job,
     n: int,
@@ -67,7 +85,7 @@ def run_parts(
     """
     example = job.chunk(0, 1)
     store = None if directory is None else _Store(directory, job, n, size)
-    sums, done, here = Sums(example, n), 0, arithmetic(job)
+    sums, done, here = Sums(example, n), 0, maker(job)
 
     def take(first: int, part: bytes) -> None:
         nonlocal done
@@ -111,19 +129,19 @@ def _whole(part: bytes) -> bool:
 
 
 def agree(theirs: str, ours: str) -> None:
-    """Raise `InvalidInput` NK659 where a worker's engine is not ours."""
+    """Raise `InvalidInput` NK659 where a part was not made as it would be here."""
     if theirs != ours:
         raise InvalidInput(
             "NK659",
-            f"a worker's engine is {theirs}, and here it is {ours}: the last digits would not agree",
-            help="--engine numpy, which is the same everywhere, or workers like this machine",
+            f"a worker has {theirs}, and here it is {ours}: the last digits would not agree",
+            help="one version on all machines; --engine numpy, which is the same everywhere, or workers like this one",
         )
 
 
-def _add(sums: Sums, part: bytes, first: int, engine: str) -> int:
-    """Add a part, and say of how many patients it is; InvalidInput NK659 if another engine than `engine` made it."""
+def _add(sums: Sums, part: bytes, first: int, here: str) -> int:
+    """Add a part, and say of how many patients it is; InvalidInput NK659 if it was not made as `here`."""
     with np.load(io.BytesIO(part[32:]), allow_pickle=False) as arrays:
-        agree(str(arrays["engine"]), engine)
+        agree(str(arrays["maker"]), here)
         names = [name.removeprefix("metric.") for name in arrays.files if name.startswith("metric.")]
         count = 0
         for name, still in zip(names, arrays["open_end"].tolist(), strict=True):
@@ -188,10 +206,15 @@ class _Store:
             draft.unlink(missing_ok=True)
 
 
-def arithmetic(job: Job) -> str:
+def _engine(job: Job) -> str:
     """The engine and what decides its last digits, which differ between some processors."""
     used = engine_used(job.settings.engine)
     return f"native, {native.arithmetic()}" if used == "native" else used
+
+
+def maker(job: Job) -> str:
+    """Version and engine that compute a part, which must be the same for all parts of a run."""
+    return f"nksim {__version__} with engine {_engine(job)}"
 
 
 def identity(job: Job, n: int, size: int) -> dict[str, Any]:
@@ -202,7 +225,8 @@ def identity(job: Job, n: int, size: int) -> dict[str, Any]:
     doses = b"".join(a.tobytes() for a in (example.events.time_d, example.events.duration_d, example.events.amount))
     return {
         "nksim": __version__,
-        "engine": arithmetic(job),
+        "layout": _LAYOUT,
+        "engine": _engine(job),
         "protocol": job.choice.protocol.id,
         "protocol_sha256": job.choice.protocol.sha256,
         "regimen": [list(pair) for pair in job.choice.settings],

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.scale.memory import chunk_of, cores, refuse_without, working_bytes
-from nksim.scale.parts import agree, arithmetic
+from nksim.scale.parts import agree, kept_alive, maker
 from nksim.scale.summary import Job, Summary, ranges
 from nksim.simulation import Simulation
 
@@ -26,17 +26,16 @@ __all__ = ["Curves", "curves", "follow"]
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Outputs by name, each (n, t), of the patients numbered `index` (n,), and the engine that made them."""
+    """Outputs by name, each (n, t), of the patients numbered `index` (n,)."""
 
     index: NDArray[np.int64]
     outputs: Mapping[str, NDArray[np.float64]]
-    engine: str
 
 
-def curves(job: Job, first: int, n: int) -> Curves:
-    """The curves of the `n` patients numbered from `first`."""
+def curves(job: Job, first: int, n: int) -> tuple[str, Curves]:
+    """What made the curves of the `n` patients numbered from `first`, and the curves."""
     made = job.chunk(first, n)
-    return Curves(made.population.index, made.outputs, arithmetic(job))
+    return maker(job), Curves(made.population.index, made.outputs)
 
 
 def follow(simulation: Simulation, *, workers: int | None = None, executor: Executor | None = None) -> Iterator[Curves]:
@@ -53,30 +52,29 @@ def follow(simulation: Simulation, *, workers: int | None = None, executor: Exec
     for first, n in ranges(0, len(simulation.population), size):
         some = slice(first, first + n)
         outputs = {name: values[some] for name, values in simulation.outputs.items()}
-        yield Curves(simulation.population.index[some], outputs, simulation.engine)
+        yield Curves(simulation.population.index[some], outputs)
 
 
 def _again(summary: Summary, size: int, workers: int, executor: Executor | None) -> Iterator[Curves]:
-    job = summary.job
+    job, n, times = summary.job, len(summary.population), summary.times_d.size
     assert job is not None, "a summary without its job cannot be followed"
-    n, times = len(summary.population), summary.times_d.size
     refuse_without(working_bytes(n, times, 2 * workers, size), n, times)
-    here, todo = arithmetic(job), ranges(0, n, size)
-    running: deque[Future[Curves]] = deque()
-    with nullcontext(executor) if executor is not None else ThreadPoolExecutor(workers) as pool:
+    here, todo = maker(job), ranges(0, n, size)
+    running: deque[Future[tuple[str, Curves]]] = deque()
+
+    def oldest() -> Curves:
+        theirs, made = running.popleft().result()
+        agree(theirs, here)
+        return made
+
+    with kept_alive(), nullcontext(executor) if executor is not None else ThreadPoolExecutor(workers) as pool:
         try:
             for first, count in todo:
                 running.append(pool.submit(curves, job, first, count))
                 if len(running) >= 2 * workers:
-                    yield _agreed(running.popleft(), here)
+                    yield oldest()
             while running:
-                yield _agreed(running.popleft(), here)
+                yield oldest()
         finally:
             for future in running:
                 future.cancel()
-
-
-def _agreed(future: Future[Curves], here: str) -> Curves:
-    made = future.result()
-    agree(made.engine, here)
-    return made

@@ -108,7 +108,7 @@ def test_parts_of_another_version_are_refused(tmp_path, monkeypatch):
 
 def test_a_worker_with_another_engine_is_refused(monkeypatch):
     engines = iter(["native, fused", *["numpy"] * 20])
-    monkeypatch.setattr("nksim.scale.parts.arithmetic", lambda job: next(engines))
+    monkeypatch.setattr("nksim.scale.parts.maker", lambda job: next(engines))
     with pytest.raises(InvalidInput, match=r"NK659.*numpy"):
         in_parts()
 
@@ -129,6 +129,17 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(whole, tmp_path):
     child.join(60)
     assert told.get(timeout=5) == "NK648"
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert in_parts(tmp_path) == whole
+
+
+def test_a_worker_that_dies_is_said(whole, tmp_path):
+    def dies(executor):
+        os.kill(next(iter(executor._processes)), signal.SIGKILL)
+
+    with ProcessPoolExecutor(1, mp_context=FORK) as executor:
+        executor.submit(os.getpid).result()
+        with pytest.raises(InvalidInput, match=r"NK649.*lost with its worker"):
+            run_parts(job(), N, executor, directory=tmp_path, size=SIZE, workers=1, progress=lambda *_: dies(executor))
     assert in_parts(tmp_path) == whole
 
 

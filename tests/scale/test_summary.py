@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 from scale_cases import SETTINGS, digest, job
 
-from nksim.cli import run
-from nksim.errors import InvalidInput
 from nksim.metrics import measure
 from nksim.regimen import protocol
 from nksim.run import compare, simulate
-from nksim.scale import memory as module
-from nksim.scale.memory import needed_bytes
 from nksim.scale.summary import summarise
 
 N = 70
@@ -58,16 +54,6 @@ def test_progress_is_told_to_the_last_patient():
     assert told == [(8, 30), (16, 30), (24, 30), (30, 30)]
 
 
-def test_a_run_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
-    monkeypatch.setattr(module, "available_bytes", lambda: 200e6)
-    with pytest.raises(InvalidInput, match=r"NK645.*need \d+ MB, and 200 MB are free"):
-        summarise(job(), 10_000_000)
-
-
-def test_a_million_patients_are_estimated_at_half_a_gigabyte():
-    assert 300e6 < needed_bytes(1_000_000, 389, 2) < 500e6
-
-
 @pytest.fixture
 def small(monkeypatch):
     """Few patients already count as many."""
@@ -91,8 +77,3 @@ def test_large_regimens_are_compared_in_the_same_patients(small, monkeypatch):
     monkeypatch.undo()
     held = compare(p, p.change("cells.days", "0, 7"), n=25, settings=SETTINGS)
     assert repr(large.comparison.differences) == repr(held.comparison.differences)
-
-
-def test_no_bar_is_drawn_where_nobody_looks(small, capsys):
-    assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
-    assert capsys.readouterr().err == ""

@@ -237,7 +237,7 @@ def test_whatever_stops_it_leaves_nothing(wrong, few, monkeypatch, tmp_path):
 def test_a_worker_with_another_engine_is_refused(few, monkeypatch, tmp_path):
     one = run()
     engines = iter(["native, fused", *["numpy"] * 20])
-    monkeypatch.setattr(following, "arithmetic", lambda job: next(engines))
+    monkeypatch.setattr(following, "maker", lambda job: next(engines))
     with pytest.raises(InvalidInput, match=r"NK659.*numpy"):
         one.save(tmp_path / "x.parquet")
     assert not [*tmp_path.iterdir()]
