@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 # Patients whose one of median weight stands for all where it is asked what an answer hangs on.
 WEIGHED = 101
+HELD = "fewer patients (-n), and no --parts or --cluster: their curves must be held"
 SAVED_AS = ("csv", "json", "svg", "png", "txt", "html", "pdf", "parquet")
 
 
@@ -362,7 +363,7 @@ def _sensitivities(
     if name is None:
         return ()
     if any(s.measured is not None for s in done):
-        raise UsageError("NK647", "too many patients for a sensitivity analysis", help="fewer patients (-n)")
+        raise UsageError("NK647", "too many patients for a sensitivity analysis", help=HELD)
     return tuple(
         how_sensitive(
             s.choice,

@@ -168,6 +168,10 @@ class Simulation:
         """Names of `outputs`."""
         return tuple(self.outputs)
 
+    def held(self, most: int) -> Simulation:
+        """A simulation that holds its curves: itself, or its first `most` patients where it summed them up."""
+        return self
+
     def bands(self, name: str, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
         """Mean (t,) and quantiles (q, t) over patients of one output."""
         values = self.outputs[name]

@@ -34,7 +34,12 @@ _options = options.together(
     click.option("-n", type=click.IntRange(1, 10_000_000), default=200, show_default=True, help="Virtual patients."),
     click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
     _how,
-    click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="Threads, or workers of a cluster; all unless given.",
+    ),
     options.body,
     click.option(
         "--goal", "goals", multiple=True, metavar="GOAL", help='How many patients reach it: "nk_chimerism_d14 >= 1 %".'

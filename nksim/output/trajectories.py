@@ -14,7 +14,7 @@ from nksim.errors import UnreadableInput, UsageError, shorten
 from nksim.output import files, results
 from nksim.output.provenance import Provenance
 from nksim.output.simulations import UNITS
-from nksim.scale.summary import HISTOGRAMS, Progress
+from nksim.scale.summary import Progress, Summary
 from nksim.scale.trajectories import Curves
 from nksim.simulation import Simulation
 
@@ -113,9 +113,9 @@ def _schema(arrow: Any, names: Sequence[str], done: Sequence[Simulation], proven
 
 
 def _about(s: Simulation) -> dict[str, Any]:
-    """What stands in JSON results, but for how quantiles were made: here are none."""
-    found = results.about(s)
-    return found | {"assumptions": [text for text in found["assumptions"] if text != HISTOGRAMS]}
+    """What stands in JSON results, but for how patients were summed up: here each stands alone."""
+    found, summing = results.about(s), s.notes if isinstance(s, Summary) else ()
+    return found | {"assumptions": [text for text in found["assumptions"] if text not in summing]}
 
 
 def _rows(arrow: Any, schema: Any, s: Simulation, portion: Curves) -> Any:

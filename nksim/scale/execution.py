@@ -12,10 +12,13 @@ from nksim.scale import memory
 from nksim.scale.held import held
 from nksim.scale.memory import chunk_of, cores
 from nksim.scale.parts import PART, check, run_parts
-from nksim.scale.summary import Job, Progress, summarise
-from nksim.simulation import Simulation, too_many_to_hold
+from nksim.scale.summary import Job, Progress, Summary, summarise
+from nksim.simulation import Simulation, event_table, sizes_of, too_many_to_hold
 
 __all__ = ["execute"]
+
+# The doses of a million patients would take more memory than all else.
+MOST_DOSED = 10_000
 
 
 def execute(
@@ -49,11 +52,17 @@ def execute(
                 done.append(held(job, n, pool, told))
             elif in_parts:
                 made = run_parts(job, n, pool, directory=directory, workers=used, size=PART, progress=told)
-                done.append(replace(made, job=job))
+                done.append(_completed(made, job))
             else:
                 made = summarise(job, n, workers=used, chunk=chunk_of(times[i]), progress=told)
-                done.append(replace(made, job=job))
+                done.append(_completed(made, job))
     return done
+
+
+def _completed(made: Summary, job: Job) -> Summary:
+    """The same with its job, and with the doses of as many patients as are kept."""
+    some = job.draw(first=0, n=min(len(made.population), MOST_DOSED))
+    return replace(made, job=job, events=event_table(job.choice, sizes_of(some))[0])
 
 
 def _refuse_too_large(

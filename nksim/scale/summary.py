@@ -23,7 +23,7 @@ from nksim.scale.memory import CHUNK, refuse_too_large
 from nksim.scale.tally import Tally
 from nksim.simulation import Settings, Simulation, simulate
 
-__all__ = ["HISTOGRAMS", "Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
+__all__ = ["Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
 
 HISTOGRAMS = "quantiles by time come from histograms and are within 0.4 % of the exact ones"
 Progress = Callable[[int, int], None]
@@ -79,8 +79,20 @@ class Summary(Simulation):
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What the result rests on, that quantiles by time are those of a histogram among it."""
-        return (*super().assumptions, HISTOGRAMS)
+        """What the result rests on, how it was summed up among it."""
+        return (*super().assumptions, *self.notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not kept of every patient, in sentences."""
+        kept = self.events.count
+        few = f"amounts and vials of drugs and cells are those of the first {kept:,} patients"
+        return (HISTOGRAMS, few) if kept < len(self.population) else (HISTOGRAMS,)
+
+    def held(self, most: int) -> Simulation:
+        """The first `most` patients, solved again."""
+        assert self.job is not None, "a summary without its job cannot be solved again"
+        return self.job.chunk(0, min(most, len(self.population)))
 
 
 class Sums:
