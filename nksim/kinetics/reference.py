@@ -6,6 +6,7 @@ no stepper, no interpolant and no timeline. It is slow and meant for tests and f
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,8 @@ _DRUGS = 9
 _CY, _F1, _F2, _F3, _DEPOT, _PLASMA, _EFFECT, _CY_AREA, _F_AREA = range(_DRUGS)
 # Absolute tolerance in every unit; it only matters for what has all but gone.
 _TINY = 1e-13
+# The Fortran LSODA of older SciPy keeps its state where all threads meet.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,11 @@ class _Patient:
                 if dose.start == begin == dose.end:
                     y = self._give(y, dose, jumps)
             wanted = np.flatnonzero((times > begin) & (times <= end))
-            done = solve_ivp(
-                self._slope(begin), (begin, end), y, method="LSODA", rtol=rtol, atol=_TINY,
-                t_eval=np.unique(np.append(times[wanted], end)), max_step=0.25,
-            )  # fmt: skip
+            with _ONE_AT_A_TIME:
+                done = solve_ivp(
+                    self._slope(begin), (begin, end), y, method="LSODA", rtol=rtol, atol=_TINY,
+                    t_eval=np.unique(np.append(times[wanted], end)), max_step=0.25,
+                )  # fmt: skip
             if not done.success:
                 raise ModelFailure("NK602", f"patient {self.index}: {done.message} at day {begin:g}")
             for j, column in zip(wanted, done.y.T, strict=False):
