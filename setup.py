@@ -11,7 +11,11 @@ setup(
         Extension(
             "nksim.kinetics._native",
             sources=["nksim/kinetics/native/engine.cpp"],
-            depends=["nksim/kinetics/native/lanes.inc", "nksim/kinetics/native/model.inc"],
+            depends=[
+                "nksim/kinetics/native/curves.inc",
+                "nksim/kinetics/native/lanes.inc",
+                "nksim/kinetics/native/model.inc",
+            ],
             extra_compile_args=FLAGS,
             optional=True,
         )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
-from nksim.noncompartmental import auc_inf, auc_last, last_index, pieces, time_above
+from nksim.noncompartmental import Profile, auc_inf, profile, time_above
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
@@ -76,27 +76,36 @@ def donor_nk_cmax(s: Simulation) -> Values:
 
     The peak at the end of an infusion is left out on purpose: it is `donor_nk_peak`.
     """
-    settled = _settled(s)
-    if not settled.any():
+    if not _settled(s):
         return _none(s, "donor_nk_cmax", COUNT, TOO_SHORT)
-    return Values("donor_nk_cmax", COUNT, s.outputs["donor_nk"][:, settled].max(axis=1))
+    return Values("donor_nk_cmax", COUNT, _highest(s, "donor_nk"))
 
 
 def donor_nk_tmax_d(s: Simulation) -> Values:
     """Day of `donor_nk_cmax`, from day 0."""
-    settled = np.flatnonzero(_settled(s))
-    if not settled.size:
+    if not _settled(s):
         return _none(s, "donor_nk_tmax_d", "d", TOO_SHORT)
-    at = s.outputs["donor_nk"][:, settled].argmax(axis=1)
-    return Values("donor_nk_tmax_d", "d", s.times_d[settled[at]])
+    counts, rows = s.outputs["donor_nk"], np.arange(len(s.population))
+    first, *later = (run.start + counts[:, run].argmax(axis=1) for run in _settled(s))
+    for at in later:
+        first = np.where(counts[rows, at] > counts[rows, first], at, first)
+    return Values("donor_nk_tmax_d", "d", s.times_d[first])
 
 
-def _settled(s: Simulation) -> NDArray[np.bool_]:
-    """Output times that lie at least 24 h after the latest infusion before them, in every patient."""
+def _settled(s: Simulation) -> list[slice]:
+    """Runs of output times that lie at least 24 h after the latest infusion before them, in every patient."""
     first, last = s.infusion_spread_d
     latest = np.searchsorted(first, s.times_d - 1e-9) - 1
     since = s.times_d - last[np.maximum(latest, 0)]
-    return np.asarray((latest >= 0) & (since >= 1 - 1e-9))
+    settled = (latest >= 0) & (since >= 1 - 1e-9)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], settled, [False]]).astype(np.int8)))
+    return [slice(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def _highest(s: Simulation, name: str) -> Floats:
+    """Highest value (n,) of an output at settled times."""
+    values = s.outputs[name]
+    return np.asarray(np.max([values[:, run].max(axis=1) for run in _settled(s)], axis=0))
 
 
 def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
@@ -116,73 +125,41 @@ def donor_nk_auc_0_28(s: Simulation) -> Values:
     """Area under the donor NK count from day 0 to day 28, cells·d/µL, linear up and logarithmic down."""
     if s.times_d[-1] < 28:
         return _none(s, "donor_nk_auc_0_28", AREA, "the run ends before day 28")
-    upto = np.searchsorted(_from_day0(s)[0], np.nextafter(28.0, 29.0))
-    return Values("donor_nk_auc_0_28", AREA, _areas(s)[:, : upto - 1].sum(axis=1))
+    return Values("donor_nk_auc_0_28", AREA, _profile(s).to_day)
 
 
 def donor_nk_auc_last(s: Simulation) -> Values:
     """Area from day 0 to the last count of at least 0.1 cells/µL, cells·d/µL, linear up and logarithmic down."""
-    times, counts = _from_day0(s)
     why = f"never at or above {COUNTABLE_PER_UL:g} cells/µL"
-    return Values("donor_nk_auc_last", AREA, auc_last(times, counts, COUNTABLE_PER_UL, _areas(s)), why)
+    return Values("donor_nk_auc_last", AREA, _profile(s).to_last, why)
 
 
 def donor_nk_auc_inf(s: Simulation) -> Values:
     """`donor_nk_auc_last` + C_last · t½ / ln 2, cells·d/µL: the area to infinity; needs `donor_nk_half_life_d`."""
-    times, counts = _from_day0(s)
-    last = last_index(counts, COUNTABLE_PER_UL)
-    end = np.take_along_axis(counts, np.maximum(last, 0)[:, None], axis=1)[:, 0]
-    half_lives = donor_nk_half_life_d(s)
-    area = auc_inf(auc_last(times, counts, COUNTABLE_PER_UL, _areas(s)), end, half_lives.values)
-    return Values("donor_nk_auc_inf", AREA, area, f"no half-life: {half_lives.missing}")
+    p = _profile(s)
+    why = f"no half-life: {donor_nk_half_life_d(s).missing}"
+    return Values("donor_nk_auc_inf", AREA, auc_inf(p.to_last, p.last_value, p.half_life), why)
 
 
-def _from_day0(s: Simulation) -> tuple[Floats, Floats]:
-    # A slice, not a mask: sums along a copied axis would depend on how many patients stand beside one another.
-    chosen = slice(np.searchsorted(s.times_d, 0.0), None)
-    return s.times_d[chosen], s.outputs["donor_nk"][:, chosen]
-
-
-@_once
-def _areas(s: Simulation) -> Floats:
-    """Areas (n, t - 1) under the donor NK count between the times from day 0 on."""
-    return pieces(*_from_day0(s))
-
-
-@_once
 def donor_nk_half_life_d(s: Simulation) -> Values:
     """ln 2 / λ from a straight line through ln(donor NK) after the last infusion, d.
 
     From the highest value at least 24 h after the last infusion to the last above 0.1 cells/µL; at least 8 points
     that fall.
     """
-    after = slice(np.searchsorted(s.times_d, s.infusion_spread_d[1][-1] + 1 - 1e-9), None)
-    times, counts = s.times_d[after], s.outputs["donor_nk"][:, after]
-    return Values(
-        "donor_nk_half_life_d",
-        "d",
-        _half_lives(times, counts),
-        f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL",
-    )
+    why = f"fewer than 8 falling points above {COUNTABLE_PER_UL:g} cells/µL"
+    return Values("donor_nk_half_life_d", "d", _profile(s).half_life, why)
 
 
-def _half_lives(times: Floats, counts: Floats) -> Floats:
-    """Half-life (n,) of counts (n, t) from their highest value to the last one that can be counted."""
-    if not times.size:
-        return np.full(len(counts), np.nan)
-    column = np.arange(times.size)
-    first = counts.argmax(axis=1)
-    above = counts >= COUNTABLE_PER_UL
-    last = np.where(above.any(axis=1), times.size - above[:, ::-1].argmax(axis=1), 0)
-    within = (column >= first[:, None]) & (column < last[:, None])
-    enough = last - first >= 8
-    number = np.maximum(last - first, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = np.where(within, times, 0.0)
-        x = np.where(within, times - (x.sum(axis=1) / number)[:, None], 0.0)
-        y = np.log(np.where(within, counts, 1.0))
-        slope = (x * y).sum(axis=1) / (x * x).sum(axis=1)
-        return np.where(enough & (slope < 0), np.log(2) / -slope, np.nan)
+@_once
+def _profile(s: Simulation) -> Profile:
+    """Areas and half-lives of the donor NK counts from day 0 on."""
+    # A slice, not a mask: sums along a copied axis would depend on how many patients stand beside one another.
+    chosen = slice(np.searchsorted(s.times_d, 0.0), None)
+    times, counts = s.times_d[chosen], s.outputs["donor_nk"][:, chosen]
+    upto = int(np.searchsorted(times, np.nextafter(28.0, 29.0))) - 1
+    after = int(np.searchsorted(times, s.infusion_spread_d[1][-1] + 1 - 1e-9))
+    return profile(times, counts, upto, after, COUNTABLE_PER_UL, by_engine=s.engine == "native")
 
 
 def persistence_d(s: Simulation) -> Values:
@@ -202,10 +179,9 @@ def ever_detected(s: Simulation) -> Values:
     """Whether the assay ever finds donor cells at least 24 h after an infusion; summed up as a fraction."""
     if not s.chimerism_visible:
         return _none(s, "ever_detected", "yes", HIDDEN)
-    settled = _settled(s)
-    if not settled.any():
+    if not _settled(s):
         return _none(s, "ever_detected", "yes", TOO_SHORT)
-    found = s.outputs["nk_chimerism_assay"][:, settled].max(axis=1) > 0
+    found = _highest(s, "nk_chimerism_assay") > 0
     return Values("ever_detected", "yes", found.astype(np.float64))
 
 
@@ -214,7 +190,7 @@ def detected_d(s: Simulation) -> Values:
     if not s.chimerism_visible:
         return _none(s, "detected_d", "d", HIDDEN)
     seen = s.settings.assay.true(s.solution)
-    return Values("detected_d", "d", time_above(s.times_d, seen, s.settings.lod))
+    return Values("detected_d", "d", time_above(s.times_d, seen, s.settings.lod, by_engine=s.engine == "native"))
 
 
 def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
@@ -247,10 +223,9 @@ def nk_chimerism_max(s: Simulation) -> Values:
     """Highest true donor fraction of NK cells at least 24 h after an infusion."""
     if not s.chimerism_visible:
         return _none(s, "nk_chimerism_max", "fraction", HIDDEN)
-    settled = _settled(s)
-    if not settled.any():
+    if not _settled(s):
         return _none(s, "nk_chimerism_max", "fraction", TOO_SHORT)
-    return Values("nk_chimerism_max", "fraction", s.outputs["nk_chimerism"][:, settled].max(axis=1))
+    return Values("nk_chimerism_max", "fraction", _highest(s, "nk_chimerism"))
 
 
 def alc_nadir(s: Simulation) -> Values:
@@ -369,6 +344,8 @@ def metric(name: str) -> Callable[[Simulation], Values]:
         if found[1] not in s.outputs:
             why = HIDDEN if found[1].startswith("nk_chimerism") else f"no output is called {found[1]}"
             return _none(s, name, "d", why)
-        return Values(name, "d", time_above(s.times_d, s.outputs[found[1]], float(found[2])))
+        return Values(
+            name, "d", time_above(s.times_d, s.outputs[found[1]], float(found[2]), by_engine=s.engine == "native")
+        )
 
     return days_above

@@ -6,11 +6,17 @@ Pharmacodynamic Data Analysis, 2.8); the tests hold them to numbers that other p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from nksim.kinetics import curves
+
 Floats = NDArray[np.float64]
-FEWEST_POINTS = 3
+FEWEST_POINTS, FEWEST_COUNTED = 3, 8
+# A slope of less than this is level but for rounding.
+LEVEL = 1e-9
 
 
 def auc(times: Floats, values: Floats) -> Floats:
@@ -56,6 +62,62 @@ def auc_last(times: Floats, values: Floats, limit: float, areas: Floats | None =
     return np.asarray(np.where(last >= 0, area, np.nan))
 
 
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Read off counts of n patients, each (n,): area over the first intervals, area to the last count, half-life.
+
+    The last count is the last at or above the limit of quantification; nan where there is none.
+    """
+
+    to_day: Floats
+    to_last: Floats
+    last_value: Floats
+    half_life: Floats
+
+
+def profile(times: Floats, counts: Floats, upto: int, after: int, limit: float, *, by_engine: bool = False) -> Profile:
+    """Areas of the first `upto` intervals and to the last count of at least `limit`, half-life from point `after` on.
+
+    With `by_engine` the native engine does the work, with last digits of its own.
+
+    >>> halving = np.array([16 * 0.5 ** np.arange(12)])
+    >>> profile(np.arange(12.0), halving, 1, 0, 1e-9).half_life.round(9)
+    array([1.])
+    """
+    if by_engine:
+        return Profile(*curves.profiles(times, counts, upto, after, limit))
+    areas = pieces(times, counts)
+    last = last_index(counts, limit)
+    end = np.take_along_axis(counts, np.maximum(last, 0)[:, None], axis=1)[:, 0]
+    return Profile(
+        areas[:, :upto].sum(axis=1),
+        auc_last(times, counts, limit, areas),
+        np.where(last >= 0, end, np.nan),
+        half_lives(times[after:], counts[:, after:], limit),
+    )
+
+
+def half_lives(times: Floats, counts: Floats, limit: float) -> Floats:
+    """Half-lives (n,) by a straight line through ln(counts), from their highest to the last of at least `limit`.
+
+    nan where fewer than `FEWEST_COUNTED` points lie there, one of them is 0, or the line does not fall.
+    """
+    if not times.size:
+        return np.full(len(counts), np.nan)
+    column = np.arange(times.size)
+    first = counts.argmax(axis=1)
+    last = last_index(counts, limit) + 1
+    within = (column >= first[:, None]) & (column < last[:, None])
+    enough = last - first >= FEWEST_COUNTED
+    number = np.maximum(last - first, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.where(within, times, 0.0)
+        x = np.where(within, times - (x.sum(axis=1) / number)[:, None], 0.0)
+        y = np.log(np.where(within, counts, 1.0))
+        slope = (x * y).sum(axis=1) / (x * x).sum(axis=1)
+        return np.where(enough & (slope < -LEVEL) & np.isfinite(slope), np.log(2) / -slope, np.nan)
+
+
 def auc_inf(area_last: Floats, last_value: Floats, half_life: Floats) -> Floats:
     """AUCinf (n,) = AUClast + C_last / λ with λ = ln 2 / half-life; nan where one of them is.
 
@@ -77,12 +139,16 @@ def half_life(times: Floats, values: Floats) -> float:
     return float(np.log(2) / -slope) if slope < 0 else float("nan")
 
 
-def time_above(times: Floats, values: Floats, threshold: float) -> Floats:
+def time_above(times: Floats, values: Floats, threshold: float, *, by_engine: bool = False) -> Floats:
     """Time (n,) that `values` lie above a threshold, on straight lines between the points.
+
+    With `by_engine` the native engine does the work, with last digits of its own.
 
     >>> time_above(np.array([0.0, 2.0, 4.0]), np.array([[0.0, 10.0, 0.0]]), 5.0)
     array([2.])
     """
+    if by_engine:
+        return curves.time_above(times, values, threshold)
     step, left, right = np.diff(times), values[:, :-1] - threshold, values[:, 1:] - threshold
     rise = np.abs(right - left)
     crosses = (left > 0) != (right > 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -58,27 +59,31 @@ def philox4x32(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tupl
     return c0, c1, c2, c3
 
 
-def uniforms(seed: int, index: ArrayLike, purpose: str, occasion: ArrayLike = 0) -> Floats:
+def uniforms(seed: int, index: ArrayLike, purpose: str | Sequence[str], occasion: ArrayLike = 0) -> Floats:
     """One number in the open interval (0, 1) for each patient number in `index` and `occasion`, of their joint shape.
 
-    The key is the seed, 0..2**64-1 (`InvalidInput` NK410 otherwise); the counter is the patient number (below
-    2**32), 64 bits of the BLAKE2b hash of `purpose`, and `occasion` (below 2**32). The numbers are the odd
-    multiples of 2**-53: neither 0 nor 1 occurs, and u is as likely as 1 - u.
+    Of several purposes each has a row of its own, before that shape. The key is the seed, 0..2**64-1 (`InvalidInput`
+    NK410 otherwise); the counter is the patient number (below 2**32), 64 bits of the BLAKE2b hash of `purpose`, and
+    `occasion` (below 2**32). The numbers are the odd multiples of 2**-53: neither 0 nor 1 occurs, and u is as likely
+    as 1 - u.
 
     >>> bool((uniforms(1, [7, 3], "weight_kg") == uniforms(1, range(10), "weight_kg")[[7, 3]]).all())
     True
     """
     key = _checked_seed(seed)
-    hashed = int.from_bytes(hashlib.blake2b(purpose.encode(), digest_size=8).digest(), "little")
-    high, low, *_ = philox4x32(
-        (np.asarray(index), hashed & 0xFFFFFFFF, hashed >> 32, occasion), (key & 0xFFFFFFFF, key >> 32)
-    )
+    numbers = np.asarray(index)
+    purposes = [purpose] if isinstance(purpose, str) else purpose
+    hashes = [int.from_bytes(hashlib.blake2b(p.encode(), digest_size=8).digest(), "little") for p in purposes]
+    behind = () if isinstance(purpose, str) else (-1, *(1,) * np.broadcast(numbers, occasion).ndim)
+    hashed = np.array(hashes, dtype=np.uint64).reshape(behind)
+    words = (numbers, hashed & np.uint64(0xFFFFFFFF), hashed >> np.uint64(32), occasion)
+    high, low, *_ = philox4x32(words, (key & 0xFFFFFFFF, key >> 32))
     bits = ((high >> np.uint64(6)) << np.uint64(26)) | (low >> np.uint64(6))
     return (bits + bits + np.uint64(1)).astype(np.float64) * 2.0**-53
 
 
-def normals(seed: int, index: ArrayLike, purpose: str, occasion: int = 0) -> Floats:
-    """Standard normal numbers by the inverse distribution of `uniforms`, one for each patient number."""
+def normals(seed: int, index: ArrayLike, purpose: str | Sequence[str], occasion: int = 0) -> Floats:
+    """Standard normal numbers by the inverse distribution of `uniforms`, one for each patient number and purpose."""
     drawn: Floats = ndtri(uniforms(seed, index, purpose, occasion))
     return drawn
 

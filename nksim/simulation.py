@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import InvalidInput, UsageError, shorten
-from nksim.kinetics import empirical, engine, extinction, native, reference
+from nksim.kinetics import curves, empirical, engine, extinction, native, reference
 from nksim.kinetics.assay import Assay, copies_per_ug, counted, fraction
 from nksim.kinetics.events import Covariates, EventTable
+from nksim.kinetics.native import Room
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
 from nksim.kinetics.solution import OUTPUTS, Solution
 from nksim.population import ASSUMPTIONS, Population, normals, uniforms
@@ -23,7 +24,6 @@ from nksim.protocol.model import Administration
 from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
 from nksim.schedule.safety import Finding, regimen_findings
-from nksim.schedule.spread import Key
 from nksim.schedule.timing import protocol_day
 from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
@@ -244,6 +244,87 @@ def age_range(choice: Choice) -> tuple[float, float]:
     return low, OLDEST_DRAWN_Y if high >= OPEN_AGE_Y else high
 
 
+class Plan:
+    """A choice made ready for patients: planned doses, timings and parameters, worked out once for any number of them.
+
+    `infusions` gives only the first so many cell infusions, everything else as planned. Raises `InvalidInput` NK644
+    (no cells, or products of different kinetics) and `UsageError` NK634 (no transgene to count).
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        *,
+        seed: int,
+        settings: Settings | None = None,
+        label: str = "",
+        infusions: int | None = None,
+    ) -> None:
+        self.choice, self.seed, self.settings = choice, seed, settings or Settings()
+        self.label, self.infusions = label or choice.name, infusions
+        if self.settings.copies_per_cell is not None and not _has_transgene(choice):
+            raise UsageError(
+                "NK634", f"the cells of {choice.name} carry no transgene", help="leave out --copies-per-cell"
+            )
+        self.planned, self.not_modelled = planned_doses(choice)
+        self.keys = tuple((p.line.id, p.occasion) for p in self.planned)
+        sampled = self.settings.timing != "planned"
+        self.shifts = [drawn_shifts(choice, seed, t) for t in range(TIMINGS)] if sampled else []
+        self.preset, self.parameter_set = preset_of(choice), load(self.settings.model)
+        self.parameters = perturbed(self.parameter_set.parameters(self.preset), dict(self.settings.shifts))
+
+    def run(self, population: Population, *, like: Simulation | None = None, room: Room | None = None) -> Simulation:
+        """Simulate a population; patient i is drawn from (seed, i) alone, for every regimen.
+
+        A simulation `like` it, of the same plan, lends its typical schedule and findings. A `room` lends its arrays:
+        the curves are gone with the next run in it. Raises `InvalidInput` NK645 (more values than memory holds), and
+        `ModelFailure` where the equations cannot be solved.
+        """
+        settings, sizes = self.settings, sizes_of(population)
+        typical = like.typical if like else expand(self.choice, sizes.patient(0))
+        found = like.findings if like else regimen_findings(typical)
+        events = _given(self.choice, self.planned, sizes)
+        if self.infusions is not None:
+            events = _first_infusions(events, self.infusions)
+        tables = [shifted(events, self.keys, shifts) for shifts in self.shifts]
+        values = parameter_values(self.parameters, population.index, self.seed)
+        few = self.parameter_set.extinct_below
+        # Where the last cells die out at random chimerism follows from those that are left.
+        outputs = (*(name for name in OUTPUTS if name != "nk_chimerism"), "S") if few else OUTPUTS
+        times_d = _grid([events, *tables], settings)
+        if tables:
+            starts = np.array([_infusion_starts(t) for t in tables])
+            spread = np.array([starts.min(axis=0), starts.max(axis=0)])
+            # The ends of infusions differ from timing to timing, so that no one count stands for them.
+            ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
+            both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
+            solver = partial(_solver(settings.engine), outputs=outputs)
+            dense = solve_sampled(solver, tables, population.index, values, covariates, both)
+            solution = dense.at(np.searchsorted(both, times_d))
+        else:
+            solution, ends = solved(events, values, population, times_d, settings.engine, outputs, room)
+            spread = np.array([_infusion_starts(events)] * 2)
+        if few:
+            by_engine = engine_used(settings.engine) == "native"
+            solution = _died_out(solution, values, population, self.seed, spread[1], few, by_engine, room)
+        return Simulation(
+            self.choice,
+            self.label,
+            population,
+            self.seed,
+            settings,
+            events,
+            solution,
+            self.parameter_set,
+            self.preset,
+            self.not_modelled,
+            found,
+            typical,
+            ends,
+            spread,
+        )
+
+
 def simulate(
     choice: Choice,
     population: Population,
@@ -253,63 +334,8 @@ def simulate(
     label: str = "",
     infusions: int | None = None,
 ) -> Simulation:
-    """Simulates an answered choice in a population; patient i is drawn from (seed, i) alone, for every regimen.
-
-    `infusions` gives only the first so many cell infusions, everything else as planned. Raises `InvalidInput` NK644
-    (no cells, or products of different kinetics) or NK645 (more values than memory holds), and `ModelFailure` where
-    the equations cannot be solved.
-    """
-    settings = settings or Settings()
-    sizes = sizes_of(population)
-    if settings.copies_per_cell is not None and not _has_transgene(choice):
-        raise UsageError("NK634", f"the cells of {choice.name} carry no transgene", help="leave out --copies-per-cell")
-    typical = expand(choice, sizes.patient(0))
-    found = regimen_findings(typical)
-    events, not_modelled, keys = _doses(choice, sizes)
-    if infusions is not None:
-        events = _first_infusions(events, infusions)
-    tables = (
-        [shifted(events, keys, drawn_shifts(choice, seed, t)) for t in range(TIMINGS)]
-        if settings.timing != "planned"
-        else []
-    )
-    preset = preset_of(choice)
-    parameter_set = load(settings.model)
-    parameters = perturbed(parameter_set.parameters(preset), dict(settings.shifts))
-    values = parameter_values(parameters, population.index, seed)
-    few = parameter_set.extinct_below
-    outputs = (*OUTPUTS, "S") if few else OUTPUTS
-    times_d = _grid([events, *tables], settings)
-    if tables:
-        starts = np.array([_infusion_starts(t) for t in tables])
-        spread = np.array([starts.min(axis=0), starts.max(axis=0)])
-        # The ends of infusions differ from timing to timing, so that no one count stands for them.
-        ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
-        both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
-        solver = partial(_solver(settings.engine), outputs=outputs)
-        dense = solve_sampled(solver, tables, population.index, values, covariates, both)
-        solution = dense.at(np.searchsorted(both, times_d))
-    else:
-        solution, ends = solved(events, values, population, times_d, settings.engine, outputs)
-        spread = np.array([_infusion_starts(events)] * 2)
-    if few:
-        solution = _died_out(solution, values, population, seed, spread[1], few)
-    return Simulation(
-        choice,
-        label or choice.name,
-        population,
-        seed,
-        settings,
-        events,
-        solution,
-        parameter_set,
-        preset,
-        not_modelled,
-        found,
-        typical,
-        ends,
-        spread,
-    )
+    """Simulates an answered choice in a population; see `Plan` and its `run`."""
+    return Plan(choice, seed=seed, settings=settings, label=label, infusions=infusions).run(population)
 
 
 def parameter_draws(parameter_set: ParameterSet, draws: int, seed: int) -> list[dict[str, float]]:
@@ -354,21 +380,35 @@ def _died_out(
     seed: int,
     infusions_d: Floats,
     below: float,
+    by_engine: bool,
+    room: Room | None = None,
 ) -> Solution:
     """The same without the donor cells of patients in whom the last few have died out at random."""
+    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
+    scale = values["bv"] * population.weight_kg * 1000 / values["fb"]
+    made = {name: x for name, x in solution.trajectories.items() if name != "S"}
+    if by_engine:
+        known = extinction.windows(solution.times_d, infusions_d)
+        drawn = uniforms(seed, population.index, "extinction", np.arange(len(known))[:, None])
+        rates = {"scale": scale, **{name: values[name] for name in ("dD", "kr0", "krS", "T0")}}
+        trajectories = solution.trajectories
+        made["nk_chimerism"] = curves.die_out(solution.times_d, trajectories, rates, known, below, drawn, room)
+        return replace(solution, trajectories={name: made[name] for name in OUTPUTS})
     column = {name: x[:, None] for name, x in values.items()}
     donor, host_t = solution["donor_nk"], solution["alc"] - solution["host_nk"] - solution["donor_nk"]
-    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
-    cells = donor * (column["bv"] * population.weight_kg[:, None] * 1000 / column["fb"])
     death = column["dD"] + (column["kr0"] + column["krS"] * solution["S"]) * host_t / column["T0"]
     left = extinction.factors(
-        solution.times_d, cells, death, infusions_d, below, lambda k: uniforms(seed, population.index, "extinction", k)
+        solution.times_d,
+        donor * scale[:, None],
+        death,
+        infusions_d,
+        below,
+        lambda k: uniforms(seed, population.index, "extinction", k),
     )
-    made = {name: x for name, x in solution.trajectories.items() if name != "S"}
     made["donor_nk"] = donor * left
     made["alc"] = solution["alc"] + made["donor_nk"] - donor
     made["nk_chimerism"] = fraction(made["donor_nk"], made["donor_nk"] + made["host_nk"])
-    return replace(solution, trajectories=made)
+    return replace(solution, trajectories={name: made[name] for name in OUTPUTS})
 
 
 def _covariates(population: Population, times_d: Floats) -> Covariates:
@@ -390,12 +430,13 @@ def solved(
     times_d: Floats,
     name: str,
     outputs: Sequence[str] = OUTPUTS,
+    room: Room | None = None,
 ) -> tuple[Solution, Floats]:
     """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
     covariates = _covariates(population, times_d)
     ends = _infusion_ends(events)
     if engine_used(name) == "native" and empirical.PARAMETERS[0] not in values:
-        made = native.solve(events, values, covariates, times_d, outputs=outputs, aside_d=ends)
+        made = native.solve(events, values, covariates, times_d, outputs=outputs, aside_d=ends, room=room)
         return made, made.aside["donor_nk"]
     dense = _solver(name)(events, values, covariates, np.union1d(times_d, ends), outputs=outputs)
     at_ends = dense["donor_nk"][:, np.searchsorted(dense.times_d, ends)]
@@ -412,8 +453,9 @@ def _first_infusions(events: EventTable, count: int) -> EventTable:
 
 def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int64], seed: int) -> dict[str, Floats]:
     """Individual parameters (n,) of the patients numbered `index`; each has a random number of its own."""
-    names = dict.fromkeys(p.normal for p in parameters.values() if p.cv > 0)
-    return draw(parameters, {name: normals(seed, index, f"parameter {name}") for name in names})
+    names = list(dict.fromkeys(p.normal for p in parameters.values() if p.cv > 0))
+    drawn = normals(seed, index, [f"parameter {name}" for name in names])
+    return draw(parameters, dict(zip(names, drawn, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -464,23 +506,22 @@ def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
 
 def event_table(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...]]:
     """The modelled doses of all patients in order of time, and the products that are not modelled."""
-    return _doses(choice, sizes)[:2]
-
-
-def _doses(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...], tuple[Key, ...]]:
-    """The doses of `event_table`, what is not modelled, and the line and number of each dose."""
     planned, not_modelled = planned_doses(choice)
+    return _given(choice, planned, sizes), not_modelled
+
+
+def _given(choice: Choice, planned: Sequence[Planned], sizes: Sizes) -> EventTable:
+    """The planned doses in the amounts that these patients get."""
     columns: dict[tuple[str, int], Floats] = {}
     for p in planned:
         if (p.line.id, p.number) not in columns:
             columns[p.line.id, p.number] = amounts_of(p.line, p.number, sizes, choice.protocol)
-    table = EventTable(
+    return EventTable(
         np.array([p.time_d for p in planned]),
         np.array([p.duration_d for p in planned]),
         tuple(p.target for p in planned),
         np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
     )
-    return table, not_modelled, tuple((p.line.id, p.occasion) for p in planned)
 
 
 def _varies(line: Administration) -> bool:

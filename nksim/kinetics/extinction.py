@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nksim.kinetics import Floats
 
-__all__ = ["extinction_chance", "factors"]
+__all__ = ["extinction_chance", "factors", "windows"]
 
 
 def extinction_chance(times_d: Floats, mean: Floats, death_per_d: Floats) -> Floats:
@@ -51,23 +51,27 @@ def factors(
     anew; `uniform(k)` gives a number (n,) between 0 and 1 for the k-th infusion.
     """
     made = np.ones_like(cells)
-    ends = [*np.searchsorted(times_d, infusions_d[1:], side="right"), times_d.size]
-    starts: list[int] = np.searchsorted(times_d, infusions_d, side="right").tolist()
-    for k, (start, end) in enumerate(zip(starts, ends, strict=False)):
-        # The day after an infusion its cells are in blood, and the count follows those in the body.
-        first = int(np.searchsorted(times_d, infusions_d[k] + 1.0))
-        first = max(first, int(start))
-        if first >= end:
-            continue
-        few = cells[:, first:end] < below
+    for k, (first, end) in enumerate(windows(times_d, infusions_d)):
+        few, drawn = cells[:, first:end] < below, uniform(k)
         for group, rows in _by_start(few):
             at = slice(first + group, end)
-            part = cells[rows, at]
-            chance = extinction_chance(times_d[at], part, death_per_d[rows, at])
-            alive = uniform(k)[rows, None] > chance
+            chance = extinction_chance(times_d[at], cells[rows, at], death_per_d[rows, at])
+            alive = drawn[rows, None] > chance
             with np.errstate(divide="ignore", invalid="ignore"):
                 made[rows, at] = np.where(alive, 1.0 / (1.0 - chance), 0.0)
     return made
+
+
+def windows(times_d: Floats, infusions_d: Floats) -> list[tuple[int, int]]:
+    """The times, from and to, that belong to each infusion: those from a day after it until the next.
+
+    On that day its cells are in blood, and after it the count in blood follows the cells in the body.
+    """
+    ends = [*np.searchsorted(times_d, infusions_d[1:], side="right").tolist(), times_d.size]
+    starts = np.maximum(
+        np.searchsorted(times_d, infusions_d, side="right"), np.searchsorted(times_d, infusions_d + 1.0)
+    )
+    return list(zip(starts.tolist(), ends, strict=True))
 
 
 def _by_start(few: NDArray[np.bool_]) -> list[tuple[int, NDArray[np.intp]]]:

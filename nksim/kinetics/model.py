@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MODEL", "Equation", "Exchange", "Model", "State"]
+__all__ = ["MODEL", "Cells", "Equation", "Exchange", "Model", "State"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,18 @@ class Exchange:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """States that count cells, by which they come and by which they go together.
+
+    Where all of them hold fewer than `none_below` cells in sum they are nothing, and following them to the last digits
+    of nothing would only forbid long steps. An engine may then take them for 0 until cells are given again.
+    """
+
+    states: tuple[str, ...]
+    none_below: float
+
+
+@dataclass(frozen=True)
 class Model:
     """A complete model: what goes in, the ordered intermediates, the states and what is read off them."""
 
@@ -68,6 +80,7 @@ class Model:
     states: tuple[State, ...]
     outputs: tuple[Equation, ...]
     exchange: Exchange
+    cells: Cells
 
 
 _PARAMETERS = (
@@ -183,4 +196,5 @@ MODEL = Model(
     states=_STATES,
     outputs=_OUTPUTS,
     exchange=Exchange("B", "G", "fb", ("kbt", "ktb"), "L"),
+    cells=Cells(("L", "B", "G", "X"), 1e-6),
 )

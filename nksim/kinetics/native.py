@@ -29,10 +29,12 @@ from nksim.kinetics.rendering import for_arrays
 from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
 from nksim.kinetics.timeline import merged
 
-__all__ = ["VARIANTS", "arithmetic", "available", "count_into", "solve", "variant"]
+__all__ = [
+    "DOUBLES", "INTEGERS", "VARIANTS", "Room", "arithmetic", "available", "library", "pointer", "solve", "variant",
+]  # fmt: skip
 
 VARIANTS = ("baseline", "narrow", "avx2", "avx512")
-_DOUBLES, _INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
+DOUBLES, INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
 _SLOTS = (*(s.name for s in MODEL.states), *(o.name for o in MODEL.outputs), *DRUG_OUTPUTS)
 
 
@@ -41,55 +43,65 @@ class _Problem(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("n", "keys", "times", "slots_wanted", "width")),
-        *((name, _DOUBLES) for name in ("key_time", "key_duration")),
-        ("key_target", _INTEGERS),
-        *((name, _DOUBLES) for name in ("amount", "drugs", "held", "initial", "jumps", "time")),
-        ("place", _INTEGERS),
+        *((name, DOUBLES) for name in ("key_time", "key_duration")),
+        ("key_target", INTEGERS),
+        *((name, DOUBLES) for name in ("amount", "drugs", "held", "initial", "jumps", "time")),
+        ("place", INTEGERS),
         *((name, ctypes.c_double) for name in ("end", "rtol")),
-        ("slot", _INTEGERS),
-        ("record", ctypes.POINTER(_DOUBLES)),
-        ("areas", _DOUBLES),
-        *((name, _INTEGERS) for name in ("taken", "refused", "next", "failed")),
-        ("failed_at", _DOUBLES),
+        ("slot", INTEGERS),
+        ("record", ctypes.POINTER(DOUBLES)),
+        ("areas", DOUBLES),
+        *((name, INTEGERS) for name in ("taken", "refused", "next", "failed")),
+        ("failed_at", DOUBLES),
     )
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
+def library() -> ctypes.CDLL | None:
     """The compiled engine beside this module, or None where it was not built."""
     if os.environ.get("NKSIM_NATIVE") == "0":
         return None
     for suffix in importlib.machinery.EXTENSION_SUFFIXES:
         path = Path(__file__).with_name(f"_native{suffix}")
         if path.is_file():
-            library = ctypes.CDLL(str(path))
-            library.nksim_solve.argtypes = (ctypes.POINTER(_Problem), ctypes.c_int)
-            library.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
-            library.nksim_functions.restype = None
-            counts = ctypes.POINTER(ctypes.c_uint32)
-            library.nksim_tally.argtypes = (_DOUBLES, *(ctypes.c_int64,) * 5, counts, *(_INTEGERS,) * 3)
-            library.nksim_tally.restype = None
-            if library.nksim_problem_size() != ctypes.sizeof(_Problem):
+            found = ctypes.CDLL(str(path))
+            if not hasattr(found, "nksim_size") or found.nksim_size(0) != ctypes.sizeof(_Problem):
                 return None
-            return library
+            found.nksim_solve.argtypes = (ctypes.POINTER(_Problem), ctypes.c_int)
+            found.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, DOUBLES, DOUBLES, DOUBLES)
+            return found
     return None
+
+
+class Room:
+    """Arrays that calls of one thread use one after the other, instead of asking the system for memory each time."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Floats] = {}
+
+    def array(self, name: str, shape: tuple[int, int]) -> Floats:
+        """An array of this shape with anything in it, the same one for the same name and shape."""
+        held = self._arrays.get(name)
+        if held is None or held.shape != shape:
+            held = self._arrays[name] = np.empty(shape)
+        return held
 
 
 def available() -> bool:
     """Whether the native engine was built for this installation."""
-    return _library() is not None
+    return library() is not None
 
 
 def variant() -> str:
     """The instruction set that is used here, of `VARIANTS`."""
-    library = _library()
-    return VARIANTS[library.nksim_widest()] if library else "none"
+    engine = library()
+    return VARIANTS[engine.nksim_widest()] if engine else "none"
 
 
 def arithmetic() -> str:
     """ "fused" where a product and a sum are rounded once, else "plain": the last digits of the two differ."""
-    library = _library()
-    return "none" if library is None else "fused" if library.nksim_fused() else "plain"
+    engine = library()
+    return "none" if engine is None else "fused" if engine.nksim_fused() else "plain"
 
 
 def solve(
@@ -103,29 +115,31 @@ def solve(
     aside_d: Floats | None = None,
     threads: int = 1,
     instructions: str | None = None,
+    room: Room | None = None,
 ) -> Solution:
     """As `nksim.kinetics.engine.solve`, with the same arguments, accuracy and errors.
 
     `Solution.aside` holds the values at the further times `aside_d`; none of the others is copied for that.
+    A `room` lends its arrays, so that the next call with it overwrites the curves of this one.
     `threads` share the patients; `instructions` names one of `VARIANTS`; the widest that helps is taken otherwise.
     """
-    library = _library()
-    if library is None:
+    engine = library()
+    if engine is None:
         raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
     arrays, own_d = checked(events, parameters, covariates, times_d, outputs)
     further_d = np.zeros(0) if aside_d is None else np.asarray(aside_d, dtype=np.float64)
     times = np.union1d(own_d, further_d) if further_d.size else own_d
     place = np.argsort(np.argsort(~np.isin(times, own_d), kind="stable"))
     n = events.count
-    call = _Call(events, arrays, covariates, times, place, outputs, rtol)
+    call = _Call(events, arrays, covariates, times, place, outputs, rtol, room or Room())
     # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
     wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
-    chosen = min(VARIANTS.index(wanted), library.nksim_widest())
+    chosen = min(VARIANTS.index(wanted), engine.nksim_widest())
     if threads == 1:
-        codes = [library.nksim_solve(call.problem, chosen)]
+        codes = [engine.nksim_solve(call.problem, chosen)]
     else:
         with ThreadPoolExecutor(threads) as pool:
-            codes = list(pool.map(lambda _: library.nksim_solve(call.problem, chosen), range(threads)))
+            codes = list(pool.map(lambda _: engine.nksim_solve(call.problem, chosen), range(threads)))
     if any(codes):
         raise MemoryError
     i = int(call.failed[0])
@@ -149,31 +163,6 @@ def solve(
     )
 
 
-def count_into(
-    values: Floats,
-    lowest: int,
-    counts: NDArray[np.uint32],
-    sums: NDArray[np.int64],
-    under: NDArray[np.int64],
-    over: NDArray[np.int64],
-) -> bool:
-    """Add values (n, t) to histograms by time, see `nksim.scale.tally`; False where the native engine was not built."""
-    library = _library()
-    if library is None:
-        return False
-    held = values if values.strides[1] == values.itemsize else np.ascontiguousarray(values)
-    library.nksim_tally(
-        held.ctypes.data_as(_DOUBLES),
-        *held.shape,
-        held.strides[0] // held.itemsize,
-        lowest,
-        counts.shape[1],
-        counts.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
-        *(array.ctypes.data_as(_INTEGERS) for array in (sums, under, over)),
-    )
-    return True
-
-
 class _Call:
     """The arrays of one call, kept alive beside the pointers to them."""
 
@@ -186,6 +175,7 @@ class _Call:
         place: NDArray[np.int64],
         outputs: Sequence[str],
         rtol: float,
+        room: Room,
     ) -> None:
         n = events.count
         rendering = for_arrays(MODEL)
@@ -202,7 +192,7 @@ class _Call:
         wanted = [name for name in _SLOTS if name in outputs]
         if "nk_chimerism" in outputs:
             wanted = [name for name in _SLOTS if name in wanted or name in ("donor_nk", "host_nk")]
-        self.record = {name: np.empty((n, times.size)) for name in wanted}
+        self.record = {name: room.array(name, (n, times.size)) for name in wanted}
         self.areas = np.zeros((2, n))
         self.taken, self.refused = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.next, self.failed = np.zeros(1, dtype=np.int64), np.full(1, n, dtype=np.int64)
@@ -226,10 +216,10 @@ class _Call:
             "failed": self.failed,
             "failed_at": self.failed_at,
         }
-        pointers = {name: _pointer(array) for name, array in self._kept.items()}
-        self._record = (_DOUBLES * len(wanted))()
+        pointers = {name: pointer(array) for name, array in self._kept.items()}
+        self._record = (DOUBLES * len(wanted))()
         for i, array in enumerate(self.record.values()):
-            self._record[i] = array.ctypes.data_as(_DOUBLES)
+            self._record[i] = array.ctypes.data_as(DOUBLES)
         self.problem = _Problem(
             n=n,
             keys=len(keys),
@@ -238,7 +228,7 @@ class _Call:
             slots_wanted=len(wanted),
             end=float(times[-1]) if times.size else -np.inf,
             rtol=rtol,
-            record=ctypes.cast(self._record, ctypes.POINTER(_DOUBLES)),
+            record=ctypes.cast(self._record, ctypes.POINTER(DOUBLES)),
             **pointers,
         )
 
@@ -248,5 +238,6 @@ def _rows(values: Sequence[object], n: int) -> Floats:
     return np.array([np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)) for value in values])
 
 
-def _pointer(array: NDArray[Any]) -> object:
-    return array.ctypes.data_as(_DOUBLES if array.dtype == np.float64 else _INTEGERS)
+def pointer(array: NDArray[Any]) -> object:
+    """Where an array of floats or integers lies."""
+    return array.ctypes.data_as(DOUBLES if array.dtype == np.float64 else INTEGERS)

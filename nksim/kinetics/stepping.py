@@ -64,6 +64,7 @@ class _Run:
         self.bound = [held.index(name) for name in exchange.rates]
         self.share = held.index(exchange.share)
         self.pair = [rendering.states.index(name) for name in (exchange.one, exchange.other, exchange.source)]
+        self.cells = [rendering.states.index(name) for name in MODEL.cells.states]
         self.y = np.empty((len(rendering.states), n))
         self.jumps = np.empty_like(self.y)
         for i, row in enumerate(rendering.initial(list(self.c))):
@@ -190,6 +191,7 @@ def _advance(run: _Run) -> None:
     run.y = np.where(accepted, y, run.y)
     run.k[0] = np.where(accepted, run.k[6], run.k[0])
     _unbind(run, accepted)
+    _clear(run, accepted)
     run.taken[run.patient] += accepted
     run.refused[run.patient] += ~accepted
     _guard(run, accepted)
@@ -219,6 +221,19 @@ def _unbind(run: _Run, accepted: NDArray[np.bool_]) -> None:
     run.y[run.pair[1]] = np.where(idle, both - part, other)
     for row in run.bound:
         run.c[row] = np.where(idle, 0.0, run.c[row])
+
+
+def _clear(run: _Run, accepted: NDArray[np.bool_]) -> None:
+    """Take away the cells of those in whom fewer are left than count for anything, see `Cells`."""
+    first, *rest = run.cells
+    cells = run.y[first].copy()
+    for row in rest:
+        cells += run.y[row]
+    gone = accepted & (run.feed.cells_per_d <= 0.0) & (cells < MODEL.cells.none_below) & (cells > 0.0)
+    if gone.any():
+        for row in run.cells:
+            run.y[row] = np.where(gone, 0.0, run.y[row])
+            run.k[0][row] = np.where(gone, 0.0, run.k[0][row])
 
 
 def _guard(run: _Run, accepted: NDArray[np.bool_]) -> None:

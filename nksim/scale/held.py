@@ -23,22 +23,17 @@ _CHUNKS = {"reference": 10, "numpy": 4 * CHUNK}
 def held(job: Job, n: int, threads: Executor, progress: Progress | None = None, *, chunk: int = 0) -> Simulation:
     """`n` patients with their curves; the same bits for any chunk and any number of threads."""
     size = chunk or _CHUNKS.get(engine_used(job.settings.engine), CHUNK)
-    if n <= size:
-        made = [job.chunk(0, n)]
-    else:
-        running = [threads.submit(job.chunk, first, count) for first, count in ranges(0, n, size)]
-        made, done = [], 0
-        try:
-            for future in running:
-                made.append(future.result())
-                done += len(made[-1].population)
-                if progress:
-                    progress(done, n)
-        finally:
-            for future in running:
-                future.cancel()
-    if n <= size and progress:
-        progress(n, n)
+    chunks, made, done = job.chunks(), [], 0
+    running = [threads.submit(chunks.simulate, first, count) for first, count in ranges(0, n, size)]
+    try:
+        for future in running:
+            made.append(future.result())
+            done += len(made[-1].population)
+            if progress:
+                progress(done, n)
+    finally:
+        for future in running:
+            future.cancel()
     return made[0] if len(made) == 1 else _joined(made)
 
 

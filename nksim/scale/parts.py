@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from nksim import __version__
 from nksim.errors import InvalidInput, UnreadableInput
 from nksim.kinetics import native
+from nksim.kinetics.native import Room
 from nksim.metrics import measure
 from nksim.scale.memory import chunk_of
 from nksim.scale.summary import Job, Progress, Summary, Sums, ranges
@@ -38,10 +39,11 @@ _LAYOUT = 2
 
 def compute(job: Job, first: int, n: int) -> bytes:
     """One part: SHA-256 of what follows, then metrics, tallies and bounds of `n` patients as an .npz file."""
-    example = job.chunk(first, 1)
+    chunks, room = job.chunks(), Room()
+    example = chunks.simulate(first, 1)
     sums = Sums(example, n)
     for start, count in ranges(first, n, chunk_of(example.times_d.size)):
-        sums.add(job.chunk(start, count), start - first)
+        sums.add(chunks.simulate(start, count, room), start - first)
     arrays: dict[str, NDArray[Any]] = {
         "bounds": np.array([sums.low, sums.high]),
         "maker": np.array(maker(job)),

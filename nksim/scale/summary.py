@@ -15,15 +15,16 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from nksim.kinetics.native import Room
 from nksim.kinetics.solution import Solution, Steps
 from nksim.metrics import Values, measure
 from nksim.population import Population
 from nksim.protocol.choice import Choice
 from nksim.scale.memory import CHUNK, refuse_too_large
 from nksim.scale.tally import Tally
-from nksim.simulation import Settings, Simulation, simulate
+from nksim.simulation import Plan, Settings, Simulation
 
-__all__ = ["Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
+__all__ = ["Chunks", "Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
 
 HISTOGRAMS = "quantiles by time come from histograms and are within 0.4 % of the exact ones"
 Progress = Callable[[int, int], None]
@@ -39,10 +40,28 @@ class Job:
     settings: Settings
     label: str = ""
 
+    def chunks(self) -> Chunks:
+        """The same made ready to simulate one chunk after the other."""
+        return Chunks(self)
+
     def chunk(self, first: int, n: int) -> Simulation:
         """The `n` patients numbered from `first`."""
-        population = self.draw(first=first, n=n)
-        return simulate(self.choice, population, seed=self.seed, settings=self.settings, label=self.label)
+        return self.chunks().simulate(first, n)
+
+
+class Chunks:
+    """What chunks of one job share: the plan, the first simulation, and the room for curves of each thread."""
+
+    def __init__(self, job: Job) -> None:
+        self._draw = job.draw
+        self._plan = Plan(job.choice, seed=job.seed, settings=job.settings, label=job.label)
+        self._first: Simulation | None = None
+
+    def simulate(self, first: int, n: int, room: Room | None = None) -> Simulation:
+        """The `n` patients numbered from `first`; with a `room` their curves last until the next chunk in it."""
+        made = self._plan.run(self._draw(first=first, n=n), like=self._first, room=room)
+        self._first = self._first or made
+        return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,19 +164,21 @@ def summarise(
     job: Job, n: int, *, first: int = 0, workers: int = 1, chunk: int = CHUNK, progress: Progress | None = None
 ) -> Summary:
     """Simulate `n` patients numbered from `first` on `workers` threads, and sum them up."""
-    example = job.chunk(first, 1)
+    chunks = job.chunks()
+    example = chunks.simulate(first, 1)
     templates = measure(example)
     refuse_too_large(n, example.times_d.size, workers, chunk)
     todo, guard, sums, done = ranges(first, n, chunk), threading.Lock(), Sums(example, n), 0
 
     def work(_: int) -> None:
         nonlocal done
+        room = Room()
         while True:
             with guard:
                 start, count = next(todo, (0, 0))
             if not count:
                 return
-            sums.add(job.chunk(start, count), start - first)
+            sums.add(chunks.simulate(start, count, room), start - first)
             with guard:
                 done += count
                 if progress:

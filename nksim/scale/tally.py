@@ -9,28 +9,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
-from nksim.kinetics.native import count_into
+from nksim.kinetics import curves
 
 __all__ = ["Tally"]
 
 Floats = NDArray[np.float64]
 LOWEST, OCTAVES, PARTS = -40, 72, 128
-# The sum of an octave is kept in units of 2^-32 of its lower end: ten million patients stay below 2^63.
-_FRACTION_BITS = 32
+# A sum is kept as two whole numbers, in units of 2^-7 and of 2^-46: ten million patients stay below 2^63.
+_HIGH, _LOW = 2.0**-7, 2.0**-46
+_NO_BIN = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
 class _Series:
-    """One output: counts (t, octaves, parts), sums (t, octaves) of what was counted, and values out of range (t,)."""
+    """One output: counts (t, octaves, parts), what was counted summed up (t, 2), and values out of range (t,).
+
+    `range` (t, 2) holds the lowest and the highest bin that was filled.
+    """
 
     counts: NDArray[np.uint32]
     sums: NDArray[np.int64]
+    range: NDArray[np.int64]
     under: NDArray[np.int64]
     over: NDArray[np.int64]
 
@@ -39,10 +45,19 @@ class _Series:
         # Memory that is never written to is never taken from the system.
         return cls(
             np.zeros((times, OCTAVES, PARTS), dtype=np.uint32),
-            np.zeros((times, OCTAVES), dtype=np.int64),
+            np.zeros((times, 2), dtype=np.int64),
+            np.tile(np.array([_NO_BIN, -1]), (times, 1)),
             np.zeros(times, dtype=np.int64),
             np.zeros(times, dtype=np.int64),
         )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def bins(self, t: int) -> slice:
+        """The bins of one time between the lowest and the highest that was filled."""
+        low, high = self.range[t]
+        return slice(int(low), int(high) + 1) if high >= 0 else slice(0, 0)
 
 
 class Tally:
@@ -63,76 +78,84 @@ class Tally:
         """Count values (n, t); ModelFailure NK604 where one is too large to be a count or a concentration."""
         series = self._series[name]
         with self._guards[name]:
-            counted = count_into(values, LOWEST, series.counts, series.sums, series.under, series.over)
-            if not counted:
+            if not curves.count(values, LOWEST, OCTAVES, series.arrays()):
                 _count(values, series)
         if series.over.any():
             raise ModelFailure("NK604", f"{name} reaches {2.0 ** (LOWEST + OCTAVES):g} or is not a number")
 
     def merge(self, other: Tally) -> None:
         """Add another tally to this one."""
-        for name, mine in self._series.items():
-            theirs = other._series[name]
-            filled = theirs.sums != 0
-            mine.counts[filled] += theirs.counts[filled]
-            mine.sums[filled] += theirs.sums[filled]
-            mine.under[:] += theirs.under
+        self.unpack(other.packed())
 
     def mean(self, name: str) -> Floats:
-        """Means (t,) over the patients, to 2e-10 of their value."""
+        """Means (t,) over the patients, to 1e-14."""
         series = self._series[name]
-        scale = 2.0 ** (np.arange(OCTAVES) + LOWEST - _FRACTION_BITS)
-        total: Floats = (series.sums * scale).sum(axis=1)
+        total: Floats = series.sums[:, 0] * _HIGH + series.sums[:, 1] * _LOW
         return total / self._number(series)
 
     def quantiles(self, name: str, wanted: Sequence[float]) -> Floats:
         """Quantiles (q, t), each within 0.4 % of that of the values, linear between order statistics."""
         series = self._series[name]
         n = self._number(series)
-        lower = 2.0 ** (np.arange(OCTAVES)[:, None] + LOWEST) * (1 + (np.arange(PARTS) + 0.5) / PARTS)
-        middles = np.concatenate([[0.0], lower.ravel()])
+        lower = 2.0 ** (np.arange(OCTAVES)[:, None] + LOWEST)
+        middles = (lower * (1 + (np.arange(PARTS) + 0.5) / PARTS)).ravel()
         made = np.empty((len(wanted), self.times))
         for t in range(self.times):
-            upto = np.cumsum(np.concatenate([series.under[t : t + 1], series.counts[t].ravel()]))
+            there = series.bins(t)
+            upto = np.cumsum(np.concatenate([series.under[t : t + 1], series.counts[t].reshape(-1)[there]]))
+            value = np.concatenate([[0.0], middles[there]])
             rank = np.asarray(wanted) * (n[t] - 1)
-            low, high = (middles[np.searchsorted(upto, part(rank) + 1)] for part in (np.floor, np.ceil))
+            low, high = (value[np.searchsorted(upto, part(rank) + 1)] for part in (np.floor, np.ceil))
             made[:, t] = low + (rank - np.floor(rank)) * (high - low)
         return made
 
-    def packed(self) -> dict[str, NDArray[np.int64] | NDArray[np.uint32]]:
-        """Arrays that hold what was counted and none of the empty bins."""
-        made: dict[str, NDArray[np.int64] | NDArray[np.uint32]] = {}
+    def packed(self) -> dict[str, NDArray[Any]]:
+        """Arrays that hold what was counted and none of the octaves that are empty."""
+        made: dict[str, NDArray[Any]] = {}
         for name, s in self._series.items():
-            filled = np.flatnonzero(s.sums)
-            made[f"{name}.filled"], made[f"{name}.sums"] = filled, s.sums.ravel()[filled]
-            made[f"{name}.counts"] = s.counts.reshape(-1, PARTS)[filled]
-            made[f"{name}.under"] = s.under
+            octaves = np.concatenate([_octaves(t, s.bins(t)) for t in range(self.times)])
+            blocks = s.counts.reshape(-1, PARTS)[octaves]
+            filled = blocks.any(axis=1)
+            made[f"{name}.filled"], made[f"{name}.counts"] = octaves[filled], blocks[filled]
+            made[f"{name}.sums"], made[f"{name}.range"], made[f"{name}.under"] = s.sums, s.range, s.under
         return made
 
-    def unpack(self, packed: Mapping[str, NDArray[np.int64]]) -> None:
+    def unpack(self, packed: Mapping[str, NDArray[Any]]) -> None:
         """Add what `packed` gave."""
         for name, s in self._series.items():
-            filled = packed[f"{name}.filled"]
-            s.sums.reshape(-1)[filled] += packed[f"{name}.sums"]
-            s.counts.reshape(-1, PARTS)[filled] += packed[f"{name}.counts"].astype(np.uint32)
+            s.counts.reshape(-1, PARTS)[packed[f"{name}.filled"]] += packed[f"{name}.counts"]
+            s.sums[:] += packed[f"{name}.sums"]
             s.under[:] += packed[f"{name}.under"]
+            low, high = packed[f"{name}.range"].T
+            s.range[:, 0], s.range[:, 1] = np.minimum(s.range[:, 0], low), np.maximum(s.range[:, 1], high)
 
     @staticmethod
-    def _number(series: _Series) -> NDArray[np.int64]:
-        number: NDArray[np.int64] = series.under + series.counts.sum(axis=(1, 2), dtype=np.int64)
-        return number
+    def _number(s: _Series) -> NDArray[np.int64]:
+        counted = [s.counts[t].reshape(-1)[s.bins(t)].sum(dtype=np.int64) for t in range(len(s.under))]
+        return np.asarray(s.under + np.array(counted))
+
+
+def _octaves(t: int, bins: slice) -> NDArray[np.int64]:
+    """Positions, among all octaves of all times, of those that hold these bins of one time."""
+    first, end = bins.start // PARTS, -(-bins.stop // PARTS)
+    return np.arange(t * OCTAVES + first, t * OCTAVES + end)
 
 
 def _count(values: Floats, series: _Series) -> None:
     """The same counting without the native engine."""
-    bits = np.ascontiguousarray(values.T).view(np.int64)
-    octave = (bits >> 52) - 1023 - LOWEST
-    within = (octave >= 0) & (octave < OCTAVES)
-    series.under[:] += (octave < 0).sum(axis=1)
-    series.over[:] += (octave >= OCTAVES).sum(axis=1)
-    mantissa = ((bits & ((1 << 52) - 1)) | (1 << 52)) >> (52 - _FRACTION_BITS)
-    for t, kept in enumerate(within):
-        place = octave[t, kept]
-        bins = place * PARTS + ((bits[t, kept] >> 45) & (PARTS - 1))
-        series.counts[t] += np.bincount(bins, minlength=OCTAVES * PARTS).reshape(OCTAVES, PARTS).astype(np.uint32)
-        np.add.at(series.sums[t], place, mantissa[t, kept])
+    column = np.ascontiguousarray(values.T)
+    inside = (column >= 2.0**LOWEST) & (column < 2.0 ** (LOWEST + OCTAVES))
+    series.under[:] += (~inside).sum(axis=1)
+    series.over[:] += (~(column < 2.0 ** (LOWEST + OCTAVES))).sum(axis=1)
+    kept = np.where(inside, column, 0.0)
+    high = np.rint(kept / _HIGH)
+    series.sums[:, 0] += high.astype(np.int64).sum(axis=1)
+    series.sums[:, 1] += np.rint((kept - high * _HIGH) / _LOW).astype(np.int64).sum(axis=1)
+    bins = (column.view(np.int64) >> 45) - (1023 + LOWEST) * PARTS
+    for t, chosen in enumerate(inside):
+        if chosen.any():
+            own = bins[t, chosen]
+            counted = np.bincount(own, minlength=OCTAVES * PARTS)
+            series.counts[t] += counted.reshape(OCTAVES, PARTS).astype(np.uint32)
+            low, high_bin = series.range[t]
+            series.range[t] = min(low, own.min()), max(high_bin, own.max())

@@ -45,12 +45,12 @@ def test_exponential_and_logarithm_are_right_to_a_few_last_digits(instructions):
     e, logarithm = np.empty_like(x), np.empty_like(x)
     pointer = ctypes.POINTER(ctypes.c_double)
     arguments = [a.ctypes.data_as(pointer) for a in (x, e, logarithm)]
-    variant = min(native.VARIANTS.index(instructions), native._library().nksim_widest())
-    native._library().nksim_functions(variant, x.size, *arguments)
+    variant = min(native.VARIANTS.index(instructions), native.library().nksim_widest())
+    native.library().nksim_functions(variant, x.size, *arguments)
     np.testing.assert_allclose(e, [math.exp(v) for v in x], rtol=6e-16)
     y = np.concatenate([np.logspace(-300, 300, 5000), 1 + np.linspace(-1e-3, 1e-3, 801), [1.0]])
     e, logarithm = np.empty_like(y), np.empty_like(y)
-    native._library().nksim_functions(variant, y.size, *[a.ctypes.data_as(pointer) for a in (y, e, logarithm)])
+    native.library().nksim_functions(variant, y.size, *[a.ctypes.data_as(pointer) for a in (y, e, logarithm)])
     np.testing.assert_allclose(logarithm, [math.log(v) for v in y], rtol=8e-16, atol=1e-19)
     assert logarithm[-1] == 0
 
@@ -141,7 +141,7 @@ def test_the_first_hopeless_patient_is_named_whatever_the_threads(mixed, threads
 
 
 def test_without_it_auto_is_numpy_and_asking_for_it_is_refused(monkeypatch, mixed):
-    monkeypatch.setattr(native, "_library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     assert engine_used("auto") == "numpy"
     with pytest.raises(UsageError, match="NK646"):
         engine_used(Settings(engine="native").engine)
@@ -151,7 +151,7 @@ def test_without_it_auto_is_numpy_and_asking_for_it_is_refused(monkeypatch, mixe
 
 
 def test_the_fallback_says_so_once(monkeypatch, capsys):
-    monkeypatch.setattr(native, "_library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     args = ["simulate", "nkaml", "--assume", "-n", "2", "--days", "10", "--every", "12h"]
     assert run(args) == 0
     assert capsys.readouterr().err.count("native engine was not built") == 1

@@ -73,6 +73,6 @@ def test_a_failure_in_a_thread_is_the_run_s(monkeypatch):
     def fails(self, first, n):
         raise ModelFailure("NK602", "stopped")
 
-    monkeypatch.setattr("nksim.scale.summary.Job.chunk", fails)
+    monkeypatch.setattr("nksim.scale.summary.Chunks.simulate", fails)
     with ThreadPoolExecutor(2) as pool, pytest.raises(ModelFailure, match="NK602"):
         held(job(), 20, pool, chunk=8)

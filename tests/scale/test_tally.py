@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from nksim.errors import ModelFailure
-from nksim.kinetics import native
-from nksim.scale import tally as module
+from nksim.kinetics import curves, native
 from nksim.scale.tally import Tally
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -14,7 +13,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 @pytest.fixture(params=["native", "numpy"])
 def counting(request, monkeypatch):
     if request.param == "numpy":
-        monkeypatch.setattr(module, "count_into", lambda *_: False)
+        monkeypatch.setattr(curves, "count", lambda *_: False)
     elif not native.available():
         pytest.skip("the native engine was not built")
 
@@ -58,7 +57,7 @@ def test_any_order_and_any_split_count_the_same(counting):
 def test_both_ways_of_counting_give_the_same_bits(monkeypatch):
     x = values()
     fast = contents(counted(x))
-    monkeypatch.setattr(module, "count_into", lambda *_: False)
+    monkeypatch.setattr(curves, "count", lambda *_: False)
     assert contents(counted(x)) == fast
 
 

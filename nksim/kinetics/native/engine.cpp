@@ -36,6 +36,35 @@ struct Problem {
     double *failed_at;                      // day at which it was left
 };
 
+// Counts (n, times) of patients, `stride` apart, and what is read off them; see curves.inc.
+struct Profiles {
+    int64_t n, times, stride, upto, after;  // intervals of the first area; first point of the half-life
+    double limit;                           // what can still be counted
+    const double *time, *counts;
+    double *to_day, *to_last, *last_value, *half_life;  // (n)
+};
+
+struct Extinction {
+    int64_t n, times, stride, infusions;
+    double below;
+    const double *time;
+    const int64_t *first, *end;                      // (infusions): points that follow each
+    const double *uniform;                           // (infusions, n)
+    const double *scale, *dD, *kr0, *krS, *T0;       // (n): cells for each cell/uL, and what they die of
+    const double *host, *S;                          // (n, times)
+    double *donor, *alc, *chimerism;                 // (n, times), changed in place
+};
+
+struct Tally {
+    int64_t n, times, stride, bins, first_bin;
+    double lowest_value, highest_value;
+    const double *values;    // (n, times)
+    uint32_t *counts;        // (times, bins)
+    int64_t *sums;           // (times, 2): in units of 2^-7 and of 2^-46
+    int64_t *range;          // (times, 2): lowest and highest bin that was filled
+    int64_t *under, *over;   // (times)
+};
+
 enum DrugRow {
     CY_CL, CY_V, CY_DAY2, CY_DAY3, F_RATE, F_PART = F_RATE + 3, F_PER_MG = F_PART + 3, IL2_LAG, KA, KE, KE2, IL2_PER_IU,
     DRUG_ROWS
@@ -98,6 +127,18 @@ namespace avx512 {
 #endif
 #endif
 
+#ifdef NKSIM_X86
+#define WIDEST(VARIANT, CALL)                  \
+    if ((VARIANT) == 3) return avx512::CALL;   \
+    if ((VARIANT) == 2) return avx2::CALL;     \
+    if ((VARIANT) == 1) return narrow::CALL;   \
+    return baseline::CALL
+#else
+#define WIDEST(VARIANT, CALL) \
+    (void)(VARIANT);          \
+    return baseline::CALL
+#endif
+
 extern "C" {
 
 // The widest variant that this processor runs: 0 baseline, 1 AVX2 for few patients, 2 AVX2, 3 AVX-512.
@@ -118,66 +159,35 @@ int nksim_fused() {
 
 // Solves patients until none is left, beside any number of other threads with the same problem. 0, or 1 without memory.
 int nksim_solve(const Problem *p, int variant) {
-#ifdef NKSIM_X86
-    if (variant == 3) return avx512::solve(*p);
-    if (variant == 2) return avx2::solve(*p);
-    if (variant == 1) return narrow::solve(*p);
-#endif
-    (void)variant;
-    return baseline::solve(*p);
+    WIDEST(variant, solve(*p));
 }
 
 // exp and log of n values by the engine's own functions, for tests.
-void nksim_functions(int variant, int64_t n, const double *x, double *e, double *l) {
-#ifdef NKSIM_X86
-    if (variant == 3) return avx512::functions(n, x, e, l);
-    if (variant == 2) return avx2::functions(n, x, e, l);
-    if (variant == 1) return narrow::functions(n, x, e, l);
-#endif
-    (void)variant;
-    baseline::functions(n, x, e, l);
+int nksim_functions(int variant, int64_t n, const double *x, double *e, double *l) {
+    WIDEST(variant, functions(n, x, e, l));
 }
 
-// Adds values (n, times), `stride` from patient to patient, to histograms by time: see nksim/scale/tally.py. Values at
-// or above 2^(lowest + octaves) are counted in `over` alone, those below 2^lowest in `under`.
-void nksim_tally(const double *values, int64_t n, int64_t times, int64_t stride, int64_t lowest, int64_t octaves,
-                 uint32_t *counts, int64_t *sums, int64_t *under, int64_t *over) {
-    // Patients by times are turned to times by patients in small blocks, so that one time's bins stay at hand. Two
-    // sums in turn, so that the processor need not wait for the one before when it is of the same octave.
-    enum { TIMES = 8, PATIENTS = 256, MOST_OCTAVES = 128 };
-    uint64_t block[TIMES][PATIENTS];
-    int64_t part[2][MOST_OCTAVES];
-    const uint64_t first_octave = uint64_t(1023 + lowest);
-    for (int64_t from = 0; from < times; from += TIMES) {
-        const int64_t wide = from + TIMES < times ? int64_t(TIMES) : times - from;
-        for (int64_t first = 0; first < n; first += PATIENTS) {
-            const int64_t tall = first + PATIENTS < n ? int64_t(PATIENTS) : n - first;
-            for (int64_t i = 0; i < tall; i++)
-                for (int64_t t = 0; t < wide; t++)
-                    std::memcpy(&block[t][i], values + (first + i) * stride + from + t, sizeof block[t][i]);
-            for (int64_t t = 0; t < wide; t++) {
-                uint32_t *const count = counts + (from + t) * octaves * 128;
-                int64_t none = 0, beyond = 0;
-                std::memset(part, 0, sizeof part);
-                for (int64_t i = 0; i < tall; i++) {
-                    const uint64_t bits = block[t][i], octave = uint64_t(int64_t(bits) >> 52) - first_octave;
-                    if (octave < uint64_t(octaves)) {
-                        count[(bits >> 45) - first_octave * 128]++;
-                        part[i & 1][octave] += int64_t(((bits & 0xfffffffffffffULL) | 0x10000000000000ULL) >> 20);
-                    } else if (int64_t(octave) < 0)
-                        none++;
-                    else
-                        beyond++;
-                }
-                int64_t *const sum = sums + (from + t) * octaves;
-                for (int64_t o = 0; o < octaves; o++)
-                    if (part[0][o] | part[1][o]) sum[o] += part[0][o] + part[1][o];
-                under[from + t] += none;
-                over[from + t] += beyond;
-            }
-        }
-    }
+// What is read off curves, see curves.inc. 0, or 1 without memory.
+int nksim_profiles(const Profiles *p, int variant) {
+    WIDEST(variant, profiles(*p));
 }
 
-int nksim_problem_size() { return int(sizeof(Problem)); }
+int nksim_extinct(const Extinction *p, int variant) {
+    WIDEST(variant, extinct(*p));
+}
+
+int nksim_time_above(int64_t n, int64_t times, int64_t stride, const double *t, const double *values, double threshold, double *out,
+                     int variant) {
+    WIDEST(variant, time_above(n, times, stride, t, values, threshold, out));
+}
+
+int nksim_tally(const Tally *p, int variant) {
+    WIDEST(variant, tally(*p));
+}
+
+// Sizes of the structures, for the other side to compare.
+int nksim_size(int which) {
+    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Tally)};
+    return int(sizes[which]);
+}
 }

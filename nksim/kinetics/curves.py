@@ -1,0 +1,148 @@
+"""What the native engine reads off curves: areas, half-lives, times above a threshold, dying out, counts by size.
+
+The rules are those of `nksim.noncompartmental`, `nksim.kinetics.extinction` and `nksim.scale.tally`, which do the work
+where the engine was not built. Curves are arrays (n, t) whose times stand side by side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nksim.errors import ModelFailure
+from nksim.kinetics import Floats
+from nksim.kinetics.native import DOUBLES, INTEGERS, Room, library, pointer
+
+__all__ = ["count", "die_out", "profiles", "time_above"]
+
+_COUNTS = ctypes.POINTER(ctypes.c_uint32)
+
+
+def _structure(name: str, *groups: tuple[str, Any]) -> type[ctypes.Structure]:
+    fields = [(field, kind) for names, kind in groups for field in names.split()]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+# As in native/engine.cpp.
+_Profiles = _structure(
+    "_Profiles",
+    ("n times stride upto after", ctypes.c_int64),
+    ("limit", ctypes.c_double),
+    ("time counts to_day to_last last_value half_life", DOUBLES),
+)
+_Extinction = _structure(
+    "_Extinction",
+    ("n times stride infusions", ctypes.c_int64),
+    ("below", ctypes.c_double),
+    ("time", DOUBLES),
+    ("first end", INTEGERS),
+    ("uniform scale dD kr0 krS T0 host S donor alc chimerism", DOUBLES),
+)
+_Tally = _structure(
+    "_Tally",
+    ("n times stride bins first_bin", ctypes.c_int64),
+    ("lowest_value highest_value", ctypes.c_double),
+    ("values", DOUBLES),
+    ("counts", _COUNTS),
+    ("sums range under over", INTEGERS),
+)
+
+
+def profiles(times_d: Floats, counts: Floats, upto: int, after: int, limit: float) -> tuple[Floats, ...]:
+    """Areas (n,) over the first `upto` intervals and to the last count of at least `limit`, that count, half-lives.
+
+    Half-lives are those from the point `after` on, as in `nksim.noncompartmental.half_lives`; nan where there is none.
+    """
+    counts = _side_by_side(counts)
+    made = tuple(np.empty(len(counts)) for _ in range(4))
+    names = ("to_day", "to_last", "last_value", "half_life")
+    given = {"time": times_d, "counts": counts, **dict(zip(names, made, strict=True))}
+    _call("nksim_profiles", _Profiles, counts, given, upto=upto, after=after, limit=limit)
+    return made
+
+
+def time_above(times_d: Floats, values: Floats, threshold: float) -> Floats:
+    """As `nksim.noncompartmental.time_above`."""
+    values, made = _side_by_side(values), np.empty(len(values))
+    sizes = (*(ctypes.c_int64(x) for x in (*values.shape, values.strides[0] // 8)), pointer(_flat(times_d)))
+    _engine().nksim_time_above(*sizes, pointer(values), ctypes.c_double(threshold), pointer(made), _widest())
+    return made
+
+
+def die_out(
+    times_d: Floats,
+    curves: dict[str, Floats],
+    rates: dict[str, Floats],
+    windows: Sequence[tuple[int, int]],
+    below: float,
+    uniform: Floats,
+    room: Room | None = None,
+) -> Floats:
+    """Take the donor cells that have died out from `donor_nk` and `alc` of `curves`, in place; give NK chimerism.
+
+    Needs `host_nk` and the state `S` as well, all of one layout. `rates` holds dD, kr0, krS, T0 and the cells in the
+    body for each cell/µL, `scale`, each (n,); `windows` the points that follow each infusion, and `uniform` (i, n) a
+    number for each. See `nksim.kinetics.extinction.factors`.
+    """
+    donor = curves["donor_nk"]
+    # The stride of a single row may be anything.
+    wide = max(donor.strides[0] // donor.itemsize, donor.shape[1])
+    chimerism = (room or Room()).array("nk_chimerism", (len(donor), wide))[:, : donor.shape[1]]
+    first, end = (np.array([w[k] for w in windows], dtype=np.int64) for k in (0, 1))
+    given = {
+        **{name: np.ascontiguousarray(values) for name, values in rates.items()},
+        **{"time": times_d, "first": first, "end": end, "uniform": np.ascontiguousarray(uniform)},
+        **{"host": curves["host_nk"], "S": curves["S"], "donor": donor, "alc": curves["alc"], "chimerism": chimerism},
+    }
+    _call("nksim_extinct", _Extinction, donor, given, infusions=len(windows), below=below)
+    return chimerism
+
+
+def count(values: Floats, lowest: int, octaves: int, into: dict[str, NDArray[Any]]) -> bool:
+    """Add values (n, t) to histograms by time, see `nksim.scale.tally`; False where the native engine was not built."""
+    if library() is None:
+        return False
+    values = _side_by_side(values)
+    size = {"bins": into["counts"][0].size, "first_bin": (1023 + lowest) * 128}
+    limits = {"lowest_value": 2.0**lowest, "highest_value": 2.0 ** (lowest + octaves)}
+    _call("nksim_tally", _Tally, values, {"values": values, **into}, **size, **limits)
+    return True
+
+
+def _call(
+    name: str, kind: type[ctypes.Structure], like: Floats, arrays: dict[str, NDArray[Any]], **numbers: float
+) -> None:
+    """Call a function of the engine with arrays that lie as those of `like` do."""
+    shape = {"n": like.shape[0], "times": like.shape[1], "stride": like.strides[0] // like.itemsize}
+    held = {key: _flat(array) if array.ndim == 1 else array for key, array in arrays.items()}
+    pointers = {key: array.ctypes.data_as(_COUNTS) if key == "counts" and array.dtype == np.uint32 else pointer(array)
+                for key, array in held.items()}  # fmt: skip
+    if getattr(_engine(), name)(ctypes.byref(kind(**shape, **numbers, **pointers)), _widest()):
+        raise MemoryError
+
+
+@cache
+def _engine() -> ctypes.CDLL:
+    found = library()
+    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, _Extinction, _Tally)]
+    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3)]:
+        raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
+    return found
+
+
+def _widest() -> int:
+    widest: int = _engine().nksim_widest()
+    return widest
+
+
+def _side_by_side(values: Floats) -> Floats:
+    return values if values.strides[1] == values.itemsize else np.ascontiguousarray(values)
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(values)
