@@ -24,6 +24,9 @@ def held(job: Job, n: int, threads: Executor, progress: Progress | None = None, 
     """`n` patients with their curves; the same bits for any chunk and any number of threads."""
     size = chunk or _CHUNKS.get(engine_used(job.settings.engine), CHUNK)
     chunks, made, done = job.chunks(), [], 0
+    if n > size:
+        # Whichever chunk is done first, the typical schedule is that of the first patient.
+        chunks.simulate(0, 1)
     running = [threads.submit(chunks.simulate, first, count) for first, count in ranges(0, n, size)]
     try:
         for future in running:

@@ -42,7 +42,7 @@ def needed_bytes(n: int, times: int, workers: int, chunk: int = CHUNK) -> float:
 
 def working_bytes(n: int, times: int, workers: int, chunk: int) -> float:
     """What chunks of patients take while they are worked on."""
-    return workers * min(chunk, n) * times * 8 * (_OUTPUTS + 6)
+    return min(workers * chunk, n) * times * 8 * (_OUTPUTS + 6)
 
 
 def summed_bytes(n: int, times: int) -> float:

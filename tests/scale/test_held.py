@@ -3,6 +3,8 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,6 +38,30 @@ def digest(made):
 def test_chunks_and_threads_do_not_show(this, n, chunks, threads):
     with ThreadPoolExecutor(threads) as pool:
         assert {digest(held(this, n, pool, chunk=size)) for size in chunks} == {digest(this.chunk(0, n))}
+
+
+def test_the_typical_schedule_is_the_first_patient_s_in_any_order_of_chunks():
+    class Backwards:
+        def __init__(self):
+            self.waiting = []
+
+        def submit(self, work, *given):
+            mine = SimpleNamespace(made=None, work=partial(work, *given), cancel=lambda: None)
+            mine.result = partial(self.result_of, mine)
+            self.waiting.append(mine)
+            return mine
+
+        def result_of(self, one):
+            while self.waiting:
+                last = self.waiting.pop()
+                last.made = last.work()
+            return one.made
+
+    this = job()
+    made = held(this, 20, Backwards(), chunk=7)
+    assert made.typical == this.chunk(0, 20).typical
+    assert made.typical != this.chunk(14, 6).typical
+    assert digest(made) == digest(this.chunk(0, 20))
 
 
 def test_workers_are_the_threads_that_hold(monkeypatch):

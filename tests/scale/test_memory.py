@@ -134,3 +134,7 @@ def test_the_limits_of_all_groups_above_count(tmp_path, monkeypatch):
         ("cgroup/memory", "memory.limit_in_bytes"), ("cgroup/memory/other", "memory.limit_in_bytes"),
     ]  # fmt: skip
     assert memory._control_groups(tmp_path / "nosuch") == []
+
+
+def test_workers_without_work_take_nothing(monkeypatch):
+    assert demanded(monkeypatch, n=200, workers=1024) == demanded(monkeypatch, n=200, workers=1)
