@@ -62,6 +62,19 @@ class Values:
         return float(np.quantile(found, q)) if found.size else float("nan")
 
 
+def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
+    """What several metrics read off the same simulation, worked out once for each."""
+    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
+
+    @wraps(read)
+    def remembered(s: Simulation) -> Made:
+        if s not in known:
+            known[s] = read(s)
+        return known[s]
+
+    return remembered
+
+
 def donor_nk_peak(s: Simulation) -> Values:
     """Highest donor NK count in blood at the end of any cell infusion, cells/µL: gone again within hours.
 
@@ -92,6 +105,7 @@ def donor_nk_tmax_d(s: Simulation) -> Values:
     return Values("donor_nk_tmax_d", "d", s.times_d[first])
 
 
+@_once
 def _settled(s: Simulation) -> list[slice]:
     """Runs of output times that lie at least 24 h after the latest infusion before them, in every patient."""
     first, last = s.infusion_spread_d
@@ -106,19 +120,6 @@ def _highest(s: Simulation, name: str) -> Floats:
     """Highest value (n,) of an output at settled times."""
     values = s.outputs[name]
     return np.asarray(np.max([values[:, run].max(axis=1) for run in _settled(s)], axis=0))
-
-
-def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
-    """What several metrics read off the same simulation, worked out once for each."""
-    known: WeakKeyDictionary[Simulation, Made] = WeakKeyDictionary()
-
-    @wraps(read)
-    def remembered(s: Simulation) -> Made:
-        if s not in known:
-            known[s] = read(s)
-        return known[s]
-
-    return remembered
 
 
 def donor_nk_auc_0_28(s: Simulation) -> Values:
@@ -170,8 +171,8 @@ def persistence_d(s: Simulation) -> Values:
     if not s.chimerism_visible:
         return _none(s, "persistence_d", "d", HIDDEN)
     found = s.outputs["nk_chimerism_assay"] > 0
-    last = found.shape[1] - 1 - found[:, ::-1].argmax(axis=1)
-    values = np.where(found.any(axis=1), np.maximum(s.times_d[last], 0.0), 0.0)
+    last = np.where(found, np.arange(found.shape[1], dtype=np.int32), np.int32(-1)).max(axis=1)
+    values = np.where(last >= 0, np.maximum(s.times_d[last], 0.0), 0.0)
     return Values("persistence_d", "d", values, open_end=int(found[:, -1].sum()))
 
 
@@ -238,15 +239,21 @@ def alc_recovery_d(s: Simulation) -> Values:
     alc, times = s.outputs["alc"], s.times_d
     nadir = alc.argmin(axis=1)
     need = int(np.ceil(3 / s.settings.every_d - 1e-9)) + 1
-    above = alc > RECOVERED_PER_UL
-    need = min(need, above.shape[1])
-    so_far = np.zeros((len(alc), above.shape[1] + 1), dtype=np.int32)
-    np.cumsum(above, axis=1, dtype=np.int32, out=so_far[:, 1:])
-    runs = so_far[:, need:] - so_far[:, :-need] == need
-    later = runs & (np.arange(runs.shape[1]) >= nadir[:, None])
-    fell = alc.min(axis=1) <= RECOVERED_PER_UL
+    runs = _in_a_row(alc > RECOVERED_PER_UL, min(need, alc.shape[1]))
+    later = runs & (np.arange(runs.shape[1], dtype=np.int32) >= nadir[:, None].astype(np.int32))
+    fell = alc[np.arange(len(alc)), nadir] <= RECOVERED_PER_UL
     values = np.where(fell & later.any(axis=1), times[later.argmax(axis=1)], np.nan)
     return Values("alc_recovery_d", "d", values, "never at or below 500/µL, or not above it again before the end")
+
+
+def _in_a_row(yes: NDArray[np.bool_], need: int) -> NDArray[np.bool_]:
+    """Where (n, t - need + 1) the next `need` of the values (n, t) are all true."""
+    have = 1
+    while have < need:
+        more = min(have, need - have)
+        yes = yes[:, : yes.shape[1] - more] & yes[:, more:]
+        have += more
+    return yes
 
 
 def host_nk_nadir(s: Simulation) -> Values:

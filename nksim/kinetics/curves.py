@@ -16,40 +16,32 @@ from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
-from nksim.kinetics.native import DOUBLES, INTEGERS, Room, library, pointer
+from nksim.kinetics.native import ADDRESS, Room, address, library, structure
 
 __all__ = ["count", "die_out", "profiles", "time_above"]
 
-_COUNTS = ctypes.POINTER(ctypes.c_uint32)
-
-
-def _structure(name: str, *groups: tuple[str, Any]) -> type[ctypes.Structure]:
-    fields = [(field, kind) for names, kind in groups for field in names.split()]
-    return type(name, (ctypes.Structure,), {"_fields_": fields})
-
 
 # As in native/engine.cpp.
-_Profiles = _structure(
+_Profiles = structure(
     "_Profiles",
     ("n times stride upto after", ctypes.c_int64),
     ("limit", ctypes.c_double),
-    ("time counts to_day to_last last_value half_life", DOUBLES),
+    ("time counts to_day to_last last_value half_life", ADDRESS),
 )
-_Extinction = _structure(
+_Extinction = structure(
     "_Extinction",
     ("n times stride infusions", ctypes.c_int64),
     ("below", ctypes.c_double),
-    ("time", DOUBLES),
-    ("first end", INTEGERS),
-    ("uniform scale dD kr0 krS T0 host S donor alc chimerism", DOUBLES),
+    ("time first end uniform scale dD kr0 krS T0 host S donor alc chimerism", ADDRESS),
 )
-_Tally = _structure(
+_Above = structure(
+    "_Above", ("n times stride", ctypes.c_int64), ("threshold", ctypes.c_double), ("time values out", ADDRESS)
+)
+_Tally = structure(
     "_Tally",
     ("n times stride bins first_bin", ctypes.c_int64),
     ("lowest_value highest_value", ctypes.c_double),
-    ("values", DOUBLES),
-    ("counts", _COUNTS),
-    ("sums range under over", INTEGERS),
+    ("values counts sums range under over", ADDRESS),
 )
 
 
@@ -69,8 +61,8 @@ def profiles(times_d: Floats, counts: Floats, upto: int, after: int, limit: floa
 def time_above(times_d: Floats, values: Floats, threshold: float) -> Floats:
     """As `nksim.noncompartmental.time_above`."""
     values, made = _side_by_side(values), np.empty(len(values))
-    sizes = (*(ctypes.c_int64(x) for x in (*values.shape, values.strides[0] // 8)), pointer(_flat(times_d)))
-    _engine().nksim_time_above(*sizes, pointer(values), ctypes.c_double(threshold), pointer(made), _widest())
+    given = {"time": times_d, "values": values, "out": made}
+    _call("nksim_time_above", _Above, values, given, threshold=threshold)
     return made
 
 
@@ -119,9 +111,8 @@ def _call(
 ) -> None:
     """Call a function of the engine with arrays that lie as those of `like` do."""
     shape = {"n": like.shape[0], "times": like.shape[1], "stride": like.strides[0] // like.itemsize}
-    held = {key: _flat(array) if array.ndim == 1 else array for key, array in arrays.items()}
-    pointers = {key: array.ctypes.data_as(_COUNTS) if key == "counts" and array.dtype == np.uint32 else pointer(array)
-                for key, array in held.items()}  # fmt: skip
+    held = {key: np.ascontiguousarray(array) if array.ndim == 1 else array for key, array in arrays.items()}
+    pointers = {key: address(array) for key, array in held.items()}
     if getattr(_engine(), name)(ctypes.byref(kind(**shape, **numbers, **pointers)), _widest()):
         raise MemoryError
 
@@ -129,8 +120,8 @@ def _call(
 @cache
 def _engine() -> ctypes.CDLL:
     found = library()
-    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, _Extinction, _Tally)]
-    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3)]:
+    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, _Extinction, _Above, _Tally)]
+    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3, 4)]:
         raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
     return found
 
@@ -142,7 +133,3 @@ def _widest() -> int:
 
 def _side_by_side(values: Floats) -> Floats:
     return values if values.strides[1] == values.itemsize else np.ascontiguousarray(values)
-
-
-def _flat(values: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(values)

@@ -30,30 +30,27 @@ from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chim
 from nksim.kinetics.timeline import merged
 
 __all__ = [
-    "DOUBLES", "INTEGERS", "VARIANTS", "Room", "arithmetic", "available", "library", "pointer", "solve", "variant",
+    "ADDRESS", "VARIANTS", "Room", "address", "arithmetic", "available", "library", "solve", "structure", "variant",
 ]  # fmt: skip
 
 VARIANTS = ("baseline", "narrow", "avx2", "avx512")
-DOUBLES, INTEGERS = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_int64)
+# Where an array begins; whoever calls keeps the array alive.
+ADDRESS = ctypes.c_void_p
 _SLOTS = (*(s.name for s in MODEL.states), *(o.name for o in MODEL.outputs), *DRUG_OUTPUTS)
 
 
-class _Problem(ctypes.Structure):
-    """`struct Problem` of native/engine.cpp."""
+def structure(name: str, *groups: tuple[str, Any]) -> type[ctypes.Structure]:
+    """A structure of native/engine.cpp: names of fields in their order, with the type of each group."""
+    return type(name, (ctypes.Structure,), {"_fields_": [(f, kind) for names, kind in groups for f in names.split()]})
 
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("n", "keys", "times", "slots_wanted", "width")),
-        *((name, DOUBLES) for name in ("key_time", "key_duration")),
-        ("key_target", INTEGERS),
-        *((name, DOUBLES) for name in ("amount", "drugs", "held", "initial", "jumps", "time")),
-        ("place", INTEGERS),
-        *((name, ctypes.c_double) for name in ("end", "rtol")),
-        ("slot", INTEGERS),
-        ("record", ctypes.POINTER(DOUBLES)),
-        ("areas", DOUBLES),
-        *((name, INTEGERS) for name in ("taken", "refused", "next", "failed")),
-        ("failed_at", DOUBLES),
-    )
+
+_Problem = structure(
+    "_Problem",
+    ("n keys times slots_wanted width", ctypes.c_int64),
+    ("key_time key_duration key_target amount drugs held initial jumps time place", ADDRESS),
+    ("end rtol", ctypes.c_double),
+    ("slot record areas taken refused next failed failed_at", ADDRESS),
+)
 
 
 @cache
@@ -68,9 +65,12 @@ def library() -> ctypes.CDLL | None:
             if not hasattr(found, "nksim_size") or found.nksim_size(0) != ctypes.sizeof(_Problem):
                 return None
             found.nksim_solve.argtypes = (ctypes.POINTER(_Problem), ctypes.c_int)
-            found.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, DOUBLES, DOUBLES, DOUBLES)
+            found.nksim_functions.argtypes = (ctypes.c_int, ctypes.c_int64, ADDRESS, ADDRESS, ADDRESS)
             return found
     return None
+
+
+_LARGE = (4 << 20) // 8
 
 
 class Room:
@@ -83,7 +83,9 @@ class Room:
         """An array of this shape with anything in it, the same one for the same name and shape."""
         held = self._arrays.get(name)
         if held is None or held.shape != shape:
-            held = self._arrays[name] = np.empty(shape)
+            # From this size on NumPy asks for large pages, which are many times faster to come by.
+            size = shape[0] * shape[1]
+            held = self._arrays[name] = np.empty(max(size, _LARGE))[:size].reshape(shape)
         return held
 
 
@@ -216,10 +218,7 @@ class _Call:
             "failed": self.failed,
             "failed_at": self.failed_at,
         }
-        pointers = {name: pointer(array) for name, array in self._kept.items()}
-        self._record = (DOUBLES * len(wanted))()
-        for i, array in enumerate(self.record.values()):
-            self._record[i] = array.ctypes.data_as(DOUBLES)
+        self._kept["record"] = np.array([address(array) for array in self.record.values()], dtype=np.uintp)
         self.problem = _Problem(
             n=n,
             keys=len(keys),
@@ -228,8 +227,7 @@ class _Call:
             slots_wanted=len(wanted),
             end=float(times[-1]) if times.size else -np.inf,
             rtol=rtol,
-            record=ctypes.cast(self._record, ctypes.POINTER(DOUBLES)),
-            **pointers,
+            **{name: address(array) for name, array in self._kept.items()},
         )
 
 
@@ -238,6 +236,7 @@ def _rows(values: Sequence[object], n: int) -> Floats:
     return np.array([np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)) for value in values])
 
 
-def pointer(array: NDArray[Any]) -> object:
+def address(array: NDArray[Any]) -> int:
     """Where an array of floats or integers lies."""
-    return array.ctypes.data_as(DOUBLES if array.dtype == np.float64 else INTEGERS)
+    found: int = array.ctypes.data
+    return found

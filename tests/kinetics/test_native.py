@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import math
 from pathlib import Path
@@ -43,14 +42,13 @@ def test_concentrations_are_those_of_nonmem(scenario, solve):
 def test_exponential_and_logarithm_are_right_to_a_few_last_digits(instructions):
     x = np.concatenate([np.linspace(-699, 699, 5001), -np.logspace(-12, 2, 400), [0.0, 1.0]])
     e, logarithm = np.empty_like(x), np.empty_like(x)
-    pointer = ctypes.POINTER(ctypes.c_double)
-    arguments = [a.ctypes.data_as(pointer) for a in (x, e, logarithm)]
+    arguments = [a.ctypes.data for a in (x, e, logarithm)]
     variant = min(native.VARIANTS.index(instructions), native.library().nksim_widest())
     native.library().nksim_functions(variant, x.size, *arguments)
     np.testing.assert_allclose(e, [math.exp(v) for v in x], rtol=6e-16)
     y = np.concatenate([np.logspace(-300, 300, 5000), 1 + np.linspace(-1e-3, 1e-3, 801), [1.0]])
     e, logarithm = np.empty_like(y), np.empty_like(y)
-    native.library().nksim_functions(variant, y.size, *[a.ctypes.data_as(pointer) for a in (y, e, logarithm)])
+    native.library().nksim_functions(variant, y.size, *[a.ctypes.data for a in (y, e, logarithm)])
     np.testing.assert_allclose(logarithm, [math.log(v) for v in y], rtol=8e-16, atol=1e-19)
     assert logarithm[-1] == 0
 

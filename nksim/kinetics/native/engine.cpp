@@ -55,6 +55,13 @@ struct Extinction {
     double *donor, *alc, *chimerism;                 // (n, times), changed in place
 };
 
+struct Above {
+    int64_t n, times, stride;
+    double threshold;
+    const double *time, *values;
+    double *out;  // (n)
+};
+
 struct Tally {
     int64_t n, times, stride, bins, first_bin;
     double lowest_value, highest_value;
@@ -176,9 +183,8 @@ int nksim_extinct(const Extinction *p, int variant) {
     WIDEST(variant, extinct(*p));
 }
 
-int nksim_time_above(int64_t n, int64_t times, int64_t stride, const double *t, const double *values, double threshold, double *out,
-                     int variant) {
-    WIDEST(variant, time_above(n, times, stride, t, values, threshold, out));
+int nksim_time_above(const Above *p, int variant) {
+    WIDEST(variant, time_above(*p));
 }
 
 int nksim_tally(const Tally *p, int variant) {
@@ -187,7 +193,7 @@ int nksim_tally(const Tally *p, int variant) {
 
 // Sizes of the structures, for the other side to compare.
 int nksim_size(int which) {
-    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Tally)};
+    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Above), sizeof(Tally)};
     return int(sizes[which]);
 }
 }
