@@ -8,17 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Patient", "Regimen", "SiteRules", "__version__", "compare", "protocol"]
+__all__ = ["Bodies", "Patient", "Regimen", "Settings", "SiteRules", "__version__", "compare", "protocol"]
 
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen, protocol
-    from nksim.run import compare
+    from nksim.run import Bodies, compare
     from nksim.schedule.siterules import SiteRules
+    from nksim.simulation import Settings
 
 _HOMES = {
+    "Bodies": "nksim.run",
     "Patient": "nksim.patient",
     "Regimen": "nksim.regimen",
+    "Settings": "nksim.simulation",
     "SiteRules": "nksim.schedule.siterules",
     "compare": "nksim.run",
 }

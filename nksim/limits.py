@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
+
+from nksim.shipped import shipped
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e\d+)?"
 Severity = Literal["stop", "hold", "warning"]
@@ -102,9 +103,4 @@ def source(key: str) -> LimitSource:
 
 @cache
 def _content() -> dict[str, Any]:
-    import yaml
-
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    text = resources.files("nksim").joinpath("limits.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.load(text, loader)
-    return found
+    return shipped("nksim", "limits.yaml")

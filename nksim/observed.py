@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from nksim.errors import InvalidInput, UnreadableInput, shorten
+from nksim.errors import InvalidInput, shorten
+from nksim.textfile import bytes_of, decoded
 
 COLUMNS = ("trial", "arm", "day", "analyte", "statistic", "value", "unit", "n", "source")
 _DAY = re.compile(r"(-?\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?")
@@ -44,13 +45,10 @@ def read_observed(path: str | Path) -> tuple[Observed, ...]:
     """Values of a CSV with the columns trial, arm, day, analyte, statistic, value, unit, n, source.
 
     Rows without a numbered day (or range, 7-14) or of an analyte that is no output are passed over. Raises
-    `UnreadableInput` NK720 for a file that cannot be read, `InvalidInput` NK721 (columns) or NK722 (a value or unit
-    that is none, with its line).
+    `UnreadableInput` NK100 or `InvalidInput` NK101 for a file that cannot be read, NK721 (columns) or NK722 (a value or
+    unit that is none, with its line).
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableInput("NK720", f"cannot read {shorten(path)}: {error}", help="name a CSV file") from None
+    text = decoded(bytes_of(path), str(path), save_as="CSV in UTF-8")
     rows = csv.DictReader(text.splitlines())
     missing = [c for c in COLUMNS if c not in (rows.fieldnames or ())]
     if missing:

@@ -281,8 +281,9 @@ def _check_size_fits_age(measure: Measure, size: float | None, low_y: float, hig
     if fits.all():
         return
     fitting = f"{age_y[fits].min():.3g} to {age_y[fits].max():.3g} years" if fits.any() else "none of them"
+    name, unit = measure.split("_")
     raise InvalidInput(
         "NK413",
-        f"{measure} {size:g} does not fit all ages {low_y:g} to {high_y:g} years",
-        help=f"it fits {fitting}; give age_y, or a narrower age_range_y",
+        f"{name} {size:g} {unit} does not fit all ages {low_y:g} to {high_y:g} years",
+        help=f"it fits {fitting}; give the age as well",
     )

@@ -17,7 +17,8 @@ from nksim.patient import Patient
 from nksim.protocol.catalog import load
 from nksim.regimen import PatientCalendars, Regimen
 from nksim.schedule.siterules import SiteRules
-from nksim.storage import AskedPatient, Stored, file_bytes
+from nksim.storage import AskedPatient, Stored
+from nksim.textfile import bytes_of
 
 
 def rederived(stored: Stored, *, protocol: str | None = None) -> PatientCalendars:
@@ -34,7 +35,9 @@ def rederived(stored: Stored, *, protocol: str | None = None) -> PatientCalendar
     chosen = load(protocol or asked.file or named.id)
     _same(named.sha256, chosen.sha256, f"protocol {named.id}", place)
     for path, digest in asked.closed_sha256.items():
-        _same(digest, hashlib.sha256(file_bytes(Path(path))).hexdigest(), f"file {path}", place)
+        if not Path(path).is_file():  # The calendar names it, and nobody at the keyboard: no device, no standard input.
+            raise UnreadableInput("NK100", f"cannot read {shorten(path)}: it is no file", help="check the path")
+        _same(digest, hashlib.sha256(bytes_of(path)).hexdigest(), f"file {path}", place)
     regimen = Regimen(chosen, asked.arm, asked.level, settings, asked.assume, command=stored.origin.command)
     for kept in stored.origin.waivers:
         regimen = regimen.waive(kept.code, kept.reason)

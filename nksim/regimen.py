@@ -167,7 +167,15 @@ class Regimen:
         return PatientCalendars(tuple(placed), source, rules, log)
 
     def simulate(self, *, n: int = 200, seed: int = 1, **options: object) -> Run:
-        """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options."""
+        """Modelled persistence in `n` virtual patients; see `nksim.run.simulate` for the options.
+
+        `settings` say how it is computed, `bodies` what is the same in all patients:
+
+        >>> import nksim
+        >>> run = protocol("nkaml").simulate(n=5, settings=nksim.Settings(days=14), bodies=nksim.Bodies(age="8 y"))
+        >>> float(run.simulation.times_d[-1]), set(run.simulation.population.age_y.tolist())
+        (14.0, {8.0})
+        """
         from nksim.run import simulate
 
         return simulate(self, n=n, seed=seed, **options)  # type: ignore[arg-type]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nksim.errors import Fault, InvalidInput, NksimError, Place, UnreadableInput, shorten
+from nksim.errors import Fault, InvalidInput, NksimError, Place, shorten
 from nksim.patient import Patient
-from nksim.textfile import decoded
+from nksim.textfile import bytes_of, decoded
 
 COLUMNS = ("id", "sex", "age_y", "birth_date", "weight_kg", "height_cm", "creatinine_umol_l", "weighed", "day0", "tz")
 NEEDED = ("id", "weight_kg")
@@ -49,13 +49,7 @@ def read_roster(path: str | Path) -> Roster:
     Columns: id and weight_kg are needed; sex, age_y or birth_date, height_cm, creatinine_umol_l, weighed, day0 and tz
     may be there. Raises `UnreadableInput` NK100, or `InvalidInput` naming each row and column at fault.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableInput(
-            "NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path"
-        ) from None
-    return parse_roster(data, str(path))
+    return parse_roster(bytes_of(path), str(path))
 
 
 def parse_roster(data: bytes, file: str) -> Roster:

@@ -23,7 +23,8 @@ from nksim.protocol.choice import Choice
 from nksim.protocol.model import Administration
 from nksim.schedule.amounts import Sizes, amounts_of
 from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
-from nksim.schedule.safety import Finding, regimen_findings
+from nksim.schedule.finding import Finding
+from nksim.schedule.safety import regimen_findings
 from nksim.schedule.timing import protocol_day
 from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 

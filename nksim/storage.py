@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nksim.errors import InvalidInput, Place, UnreadableInput, UsageError, shorten
+from nksim.errors import InvalidInput, Place, UsageError, shorten
 from nksim.output.files import metadata_path
 from nksim.output.language import LANGUAGES
+from nksim.textfile import bytes_of
 
 FORMS = ("json", "csv", "ics")
-LARGEST = 64_000_000
 
 
 class _Door(BaseModel):
@@ -125,7 +125,7 @@ def opened(path: str | Path) -> Stored:
         raise UsageError(
             "NK730", f"no calendar of nksim is read from {shorten(target.name)}", help="a .json, .csv or .ics file"
         )
-    data = file_bytes(target)
+    data = bytes_of(target)
     if form == "json":
         content = parsed(data, target)
         if not isinstance(content, dict) or content.get("kind") != "calendar":
@@ -138,7 +138,7 @@ def opened(path: str | Path) -> Stored:
         return _carrying(target, form, data, content.get("provenance"), content.get("log"), content)
     if form == "csv":
         about = metadata_path(target)
-        held = parsed(file_bytes(about), about)
+        held = parsed(bytes_of(about), about)
         source = held.get("dc:source") if isinstance(held, dict) else None
         source = source if isinstance(source, dict) else {}
         return _carrying(target, form, data, {k: v for k, v in source.items() if k != "log"}, source.get("log"), held)
@@ -167,18 +167,6 @@ def _carrying(path: Path, form: str, data: bytes, provenance: Any, log: Any, con
     if lang not in LANGUAGES:
         raise InvalidInput("NK732", f"its language {shorten(lang)} is not known", place=Place(str(path)))
     return Stored(path, form, data, content, origin, log, changes, lang)
-
-
-def file_bytes(path: Path) -> bytes:
-    """The bytes of a file; raises `UnreadableInput` NK100, or `InvalidInput` NK731 for what no calendar comes from."""
-    try:
-        if (path.exists() and not path.is_file()) or path.stat().st_size > LARGEST:
-            raise InvalidInput("NK731", f"this is no file of at most {LARGEST // 10**6} MB", place=Place(str(path)))
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableInput(
-            "NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path"
-        ) from None
 
 
 def parsed(data: bytes, path: Path) -> Any:

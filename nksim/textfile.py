@@ -1,8 +1,13 @@
-"""Text from the bytes of a file that a person made: UTF-8, or a fault that says what the bytes are instead."""
+"""A file that a person made: its bytes, and its text as UTF-8 or a fault that says what the bytes are instead."""
 
 from __future__ import annotations
 
-from nksim.errors import InvalidInput, Place
+import sys
+from pathlib import Path
+
+from nksim.errors import InvalidInput, Place, UnreadableInput, shorten
+
+LARGEST = 64_000_000
 
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "an Excel or zip file"),
@@ -12,6 +17,24 @@ _OTHER_FORMATS = (
     (b"\x1f\x8b", "a gzip file"),
     (b"%PDF", "a PDF"),
 )
+
+
+def bytes_of(path: str | Path, *, most: int = LARGEST, help: str = "check the path") -> bytes:
+    """All bytes of a file; of standard input for `-`.
+
+    Raises `UnreadableInput` NK100 with `help` as its mend, or `InvalidInput` NK101 for more than `most` bytes.
+    """
+    try:
+        if str(path) == "-":
+            data = sys.stdin.buffer.read(most + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(most + 1)
+    except OSError as error:
+        raise UnreadableInput("NK100", f"cannot read {shorten(path)}: {error.strerror}", help=help) from None
+    if len(data) > most:
+        raise InvalidInput("NK101", "the file is too large", place=Place(str(path)), help=f"at most {most} bytes")
+    return data
 
 
 def decoded(data: bytes, file: str, *, save_as: str) -> str:

@@ -141,7 +141,9 @@ def test_a_unit_or_route_in_which_no_regimen_gives_a_drug_is_looked_at(name, how
 
 def test_ages_are_a_fact_that_cannot_be_unknown():
     with pytest.raises(InvalidInput, match="cannot be unknown"):
-        read(text("jk500").replace("age: 0-18 y", 'age: {unknown: years, ask: "Which ages?"}'))
+        read(
+            text("jk500").replace("age: {stated: 0-18 y, source: record}", 'age: {unknown: years, ask: "Which ages?"}')
+        )
     ages = dict(facts_of(choose(load("cb-nk-mm"), level=1, settings=(("population.age", "18-70 y"),)).protocol, "main"))
     assert str(ages["population.age"].value) == "18 to 70 years"
 

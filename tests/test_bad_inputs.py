@@ -147,6 +147,28 @@ def test_the_faults_of_a_file_come_together_in_the_order_of_its_lines(tmp_path, 
     assert err.count("  help: ") == 3
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("zero: yes", "zero: ja"),
+        ("zero: yes", "nought: yes"),
+        ("anchor: first cells", "anchor: 1st cells"),
+        ("phase: conditioning", "phase: conditioning\n        start: today"),
+        ("phase: conditioning", "phase: conditioning\n        starts: {after: 3}"),
+        ("arms:", "escalation: {goal: x, levels: high, design: 3+3}\narms:"),
+    ],
+)
+def test_no_fault_hides_that_a_drug_is_not_known(good, bad):
+    text = GOOD.read_text()
+    assert good in text
+    text = text.replace(good, bad, 1).replace("product: cyclophosphamide", "product: cyclophosphamid")
+    with pytest.raises(InvalidInput) as found:
+        parse_protocol(text.encode(), "a.yaml")
+    codes = [f.code for f in found.value.faults]
+    assert "NK225" in codes
+    assert 2 <= len(codes) <= 3
+
+
 def test_faults_are_sorted_by_line_whatever_the_order_of_keys_in_the_file():
     lines = GOOD.read_text().replace("60 mg/kg", "60 mg/lb").replace("0-80 y", "80-0 y").splitlines(keepends=True)
     population = next(x for x in lines if x.startswith("population"))

@@ -208,6 +208,26 @@ def test_help_and_listing_load_no_numerical_library(args):
     assert not loaded_after(*args) & {"numpy", "scipy", "pint", "icalendar"}
 
 
+def test_a_command_loads_no_other_command():
+    assert {m for m in loaded_after("calendar", "--help") if m.startswith("nksim.cli.")} == {
+        "nksim.cli.calendar",
+        "nksim.cli.options",
+    }
+
+
+@pytest.mark.parametrize(("name", "word"), [("calender", "did you mean calendar?"), ("xyz", "write one of amend, ")])
+def test_a_command_that_there_is_not_is_a_usage_error_with_its_mend(name, word, capfd):
+    code, out, err = said(capfd, name)
+    assert (code, out, word in err) == (2, "", True)
+
+
+def test_a_call_without_a_command_says_which_there_are(capfd):
+    # Where and with which code click says it has changed with its versions.
+    _, out, err = said(capfd)
+    assert "Commands:\n  amend" in out + err
+    assert "NK900" not in err
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json", "ics"])
 def test_a_calendar_loads_no_model(form):
     loaded = loaded_after(*JK500, "--format", form)

@@ -131,7 +131,7 @@ def test_both_engines_print_nearly_the_same(capsys):
 def test_a_finding_fails_a_strict_run_only(capsys):
     args = ["simulate", "jk500", *FEW, "--set", "cells.dose=1e7 cells/kg", "--set", "cells.days=0"]
     _, err = ran(capsys, *args)
-    assert "warning[NK316]: il2: 1 doses are planned, the registration has 6 (jk500)" in err
+    assert "warning[NK316]: il2: one dose is planned, the registration has 6 (jk500)" in err
     ran(capsys, *args, "--strict", code=1)
 
 

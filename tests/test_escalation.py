@@ -1,6 +1,7 @@
 """Escalations asked for from Python, their report, and what a site, a loss and a DLT do to a trial on dates."""
 
 import datetime as dt
+import hashlib
 import json
 import re
 from itertools import pairwise
@@ -62,12 +63,14 @@ def test_the_page_holds_every_part_and_loads_nothing(tmp_path):
     found = escalate("boin", "tite-boin", "3+3", "crm", **TIMED)
     found.save(tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
+    file = Path(__file__).parents[1] / "protocols" / "nkg2d-carnk.yaml"
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     headings = re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", page)
     assert headings == ["Question", "Levels", "Designs and their decisions", "What they find and what it costs",
                         "How long it takes", "Assumed", "Open questions", "Provenance"]  # fmt: skip
     assert len(re.findall("<figure[ >]", page)) == 4 + 1 + 1 + 4
     for said in ("2E6 cells/kg", "95 % interval", "D to 0.88", "stop, no MTD", "Sample trial 1 of boin", "is the user",
-                 "escalation.replace", "a147964c4137"):  # fmt: skip
+                 "escalation.replace", sha256[:12]):  # fmt: skip
         assert said in page.replace("&#x27;", "'")
     assert "http-equiv" in page
     assert not re.findall(r'(?:src|href)="(?!#)', page.split("<script>")[0])

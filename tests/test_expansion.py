@@ -85,6 +85,13 @@ def test_the_token_that_the_registration_prints_is_kept_until_it_is_replaced():
     assert not any("printed" in n for n in il2(jk500(il2_dose="2e5 IU/m^2")))
 
 
+def test_a_backslash_in_print_stays_one_backslash():
+    found = expand(choose(load("umn-nk-hct"), settings=[("cells.dose", "1e7 cells/kg")]), CHILD)
+    flu = next(e for e in found.doses if e.line == "flu")
+    # The results section of NCT01370213 prints 40 mg/m, a backslash, ^2 x 4 doses.
+    assert r"printed '40 mg/m\^2 x 4 doses'" in flu.notes
+
+
 def test_a_patient_without_height_is_asked_for_it():
     with pytest.raises(InvalidInput, match=r"NK405.*height"):
         schedule(patient=Patient(weight=25))

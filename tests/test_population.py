@@ -310,7 +310,7 @@ def test_weight_and_height_both_given_are_both_kept():
 
 
 def test_a_weight_that_no_toddler_has_is_refused_with_the_ages_it_fits():
-    with pytest.raises(InvalidInput, match=r"NK413.*28 does not fit all ages 1 to 18(.|\n)*it fits 3"):
+    with pytest.raises(InvalidInput, match=r"NK413.*28 kg does not fit all ages 1 to 18(.|\n)*it fits 3"):
         virtual_population(1, seed=1, age_range_y=(1, 18), weight_kg=28)
 
 

@@ -214,15 +214,15 @@ def test_what_is_assumed_is_said_in_the_cell_and_not_by_colour():
 def test_checks_stand_on_the_sheet_with_their_code():
     found = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
     made = found.calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai")
-    assert "check NK316: il2: 1 doses are planned, the registration has 6" in made.render("html")
-    assert "核查 NK316：il2：计划 1 次，注册信息为 6 次" in made.render("html", lang="zh")
+    assert "check NK316: il2: one dose is planned, the registration has 6" in made.render("html")
+    assert "核查 NK316：il2：计划一次，注册信息为 6 次" in made.render("html", lang="zh")
 
 
 def test_a_waived_check_stands_on_the_sheet_with_its_reason_in_both_languages():
     found = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg").change("cells.days", "0")
     made = found.waive("NK316", "agreed with the sponsor").calendar(CHILD, day0="2027-03-01", tz="Asia/Shanghai")
-    assert "check NK316 waived (agreed with the sponsor): il2: 1 doses are planned" in made.render("html")
-    assert "核查 NK316 已豁免（agreed with the sponsor）：il2：计划 1 次" in made.render("html", lang="zh")
+    assert "check NK316 waived (agreed with the sponsor): il2: one dose is planned" in made.render("html")
+    assert "核查 NK316 已豁免（agreed with the sponsor）：il2：计划一次" in made.render("html", lang="zh")
 
 
 @pytest.mark.parametrize(

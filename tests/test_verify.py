@@ -133,6 +133,12 @@ def test_a_file_of_closures_that_changed_is_refused(tmp_path):
     closed.write_text("\r\n".join(lines).replace("0308", "0309"), newline="")
     with pytest.raises(InvalidInput, match="NK733"):
         differences(opened(tmp_path / "x.json"))
+    # What a calendar names is never read from a device or from standard input, which would not come to an end.
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    for other in ("-", "/dev/zero", str(tmp_path)):
+        (tmp_path / "y.json").write_text(text.replace(str(closed), other), encoding="utf-8")
+        with pytest.raises(UnreadableInput, match=r"NK100.*it is no file"):
+            differences(opened(tmp_path / "y.json"))
 
 
 @pytest.mark.parametrize("make", [jk500, ten, waived])

@@ -7,43 +7,44 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from nksim import __version__
 from nksim.cli import options
-from nksim.cli.amend import amend
-from nksim.cli.calendar import calendar
-from nksim.cli.compare import compare
-from nksim.cli.escalate import escalate
-from nksim.cli.explain import explain
-from nksim.cli.export import export
-from nksim.cli.models import models
-from nksim.cli.protocols import protocols
-from nksim.cli.qualify import qualify
-from nksim.cli.serve import serve
-from nksim.cli.simulate import simulate
-from nksim.cli.validate import validate
-from nksim.cli.verify import verify
-from nksim.errors import Fault, NksimError
+from nksim.errors import Fault, NksimError, shorten, suggestion
+
+# Each is the command of that name in the module of that name.
+COMMANDS = (
+    "amend", "calendar", "compare", "escalate", "explain", "export", "models", "protocols", "qualify", "serve",
+    "simulate", "validate", "verify",
+)  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Loads the module of the command that is called, and of all only for the help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command by its name."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"no command {shorten(cmd_name)}: {suggestion(cmd_name, COMMANDS)}")
+        found: click.Command = getattr(import_module(f"nksim.cli.{cmd_name}"), cmd_name)
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nksim")
 def cli() -> None:
     """Dosing calendars, regimen comparison and modelled chimerism for NK-cell therapy protocols.
 
     Start with `nksim protocols list`, then `nksim calendar ID --help`. For planning and review; not a prescription.
     """
-
-
-for command in (
-    protocols, models, calendar, amend, verify, simulate, compare, escalate, validate, qualify, export, explain, serve,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -85,6 +86,9 @@ def run(args: list[str]) -> int:
 
 
 def _report_bug(args: list[str]) -> int:
+    import tempfile
+    import traceback
+
     handle, path = tempfile.mkstemp(prefix="nksim-bug-", suffix=".txt", text=True)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(f"nksim {__version__}, Python {sys.version}\nnksim {' '.join(args)}\n\n{traceback.format_exc()}")

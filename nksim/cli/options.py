@@ -9,6 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from nksim.errors import Fault, NksimError, UsageError, shorten
 if TYPE_CHECKING:
     from nksim.patient import Patient
     from nksim.regimen import Regimen
-    from nksim.schedule.safety import Finding
+    from nksim.schedule.finding import Finding
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
@@ -184,7 +185,7 @@ def complain(error: NksimError) -> None:
 
 def wants_json(args: Sequence[str]) -> bool:
     """Whether a command line asks for JSON on stdout, and so for its errors in the same form."""
-    pairs = zip(args, [*args[1:], ""], strict=True)
+    pairs = pairwise([*args, ""])
     return any(a in ("--json", "--format=json") or (a, b) == ("--format", "json") for a, b in pairs)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+
+from nksim.shipped import shipped
 
 HUNDREDS = "123456789"
 THEMES = {
@@ -52,11 +53,8 @@ def explanations(hundreds: str = HUNDREDS) -> dict[str, Explanation]:
 
 @cache
 def _of(digit: str) -> dict[str, Explanation]:
-    import yaml
-
-    text = resources.files("nksim.explain").joinpath(f"{digit}xx.yaml").read_text(encoding="utf-8")
     found = {}
-    for code, held in yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader)).items():
+    for code, held in shipped("nksim.explain", f"{digit}xx.yaml").items():
         example = dict(held["example"])
         mended = example.pop("mended")
         ((kind, wrong),) = example.items()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from nksim.errors import Fault, InvalidInput, Place, UnreadableInput, shorten
-from nksim.textfile import decoded
+from nksim.errors import Fault, InvalidInput, Place, shorten
+from nksim.textfile import bytes_of, decoded
 
 __all__ = ["COLUMNS", "Observation", "parse_observations", "read_observations"]
 
@@ -66,13 +66,7 @@ def read_observations(path: str | Path) -> tuple[Observation, ...]:
 
     Raises `UnreadableInput` NK100, or `InvalidInput` with each line at fault.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableInput(
-            "NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path"
-        ) from None
-    return parse_observations(data, str(path))
+    return parse_observations(bytes_of(path), str(path))
 
 
 def parse_observations(data: bytes, file: str) -> tuple[Observation, ...]:

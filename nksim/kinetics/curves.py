@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
-from nksim.kinetics.native import ADDRESS, Room, address, library, structure
+from nksim.kinetics.native import ADDRESS, Room, address, array_in, library, structure
 
 __all__ = ["count", "die_out", "profiles", "time_above"]
 
@@ -39,7 +39,7 @@ _Above = structure(
 )
 _Tally = structure(
     "_Tally",
-    ("n times stride bins first_bin", ctypes.c_int64),
+    ("n times stride parts first_bin", ctypes.c_int64),
     ("lowest_value highest_value", ctypes.c_double),
     ("values counts sums range under over", ADDRESS),
 )
@@ -84,7 +84,7 @@ def die_out(
     donor = curves["donor_nk"]
     # The stride of a single row may be anything.
     wide = max(donor.strides[0] // donor.itemsize, donor.shape[1])
-    chimerism = (room or Room()).array("nk_chimerism", (len(donor), wide))[:, : donor.shape[1]]
+    chimerism = array_in(room, "nk_chimerism", (len(donor), wide))[:, : donor.shape[1]]
     first, end = (np.array([w[k] for w in windows], dtype=np.int64) for k in (0, 1))
     given = {
         **{name: np.ascontiguousarray(values) for name, values in rates.items()},
@@ -100,7 +100,8 @@ def count(values: Floats, lowest: int, octaves: int, into: dict[str, NDArray[Any
     if library() is None:
         return False
     values = _side_by_side(values)
-    size = {"bins": into["counts"][0].size, "first_bin": (1023 + lowest) * 128}
+    parts = into["counts"].shape[2]
+    size = {"parts": parts, "first_bin": (1023 + lowest) * parts}
     limits = {"lowest_value": 2.0**lowest, "highest_value": 2.0 ** (lowest + octaves)}
     _call("nksim_tally", _Tally, values, {"values": values, **into}, **size, **limits)
     return True

@@ -30,7 +30,8 @@ from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chim
 from nksim.kinetics.timeline import merged
 
 __all__ = [
-    "ADDRESS", "VARIANTS", "Room", "address", "arithmetic", "available", "library", "solve", "structure", "variant",
+    "ADDRESS", "VARIANTS", "Room", "address", "arithmetic", "array_in", "available", "library", "solve", "structure",
+    "variant",
 ]  # fmt: skip
 
 VARIANTS = ("baseline", "narrow", "avx2", "avx512")
@@ -70,23 +71,33 @@ def library() -> ctypes.CDLL | None:
     return None
 
 
-_LARGE = (4 << 20) // 8
-
-
 class Room:
-    """Arrays that calls of one thread use one after the other, instead of asking the system for memory each time."""
+    """Arrays that calls of one thread use one after the other, instead of asking the system for memory each time.
+
+    They are cut from large blocks, for which NumPy asks for large pages: those are many times faster to come by.
+    """
+
+    _BLOCK = 32 << 17  # floats, 32 MB
 
     def __init__(self) -> None:
         self._arrays: dict[str, Floats] = {}
+        self._left = np.empty(0)
 
     def array(self, name: str, shape: tuple[int, int]) -> Floats:
-        """An array of this shape with anything in it, the same one for the same name and shape."""
+        """An array of this shape with anything in it, in the same place for the same name as long as it fits there."""
+        size = shape[0] * shape[1]
         held = self._arrays.get(name)
-        if held is None or held.shape != shape:
-            # From this size on NumPy asks for large pages, which are many times faster to come by.
-            size = shape[0] * shape[1]
-            held = self._arrays[name] = np.empty(max(size, _LARGE))[:size].reshape(shape)
-        return held
+        if held is None or held.size < size:
+            if self._left.size < size:
+                self._left = np.empty(max(size, self._BLOCK))
+            held, self._left = self._left[:size], self._left[size:]
+            self._arrays[name] = held
+        return held[:size].reshape(shape)
+
+
+def array_in(room: Room | None, name: str, shape: tuple[int, int]) -> Floats:
+    """An array in a room, or one of its own where none is given."""
+    return room.array(name, shape) if room else np.empty(shape)
 
 
 def available() -> bool:
@@ -133,7 +144,7 @@ def solve(
     times = np.union1d(own_d, further_d) if further_d.size else own_d
     place = np.argsort(np.argsort(~np.isin(times, own_d), kind="stable"))
     n = events.count
-    call = _Call(events, arrays, covariates, times, place, outputs, rtol, room or Room())
+    call = _Call(events, arrays, covariates, times, place, outputs, rtol, room)
     # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
     wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
     chosen = min(VARIANTS.index(wanted), engine.nksim_widest())
@@ -177,7 +188,7 @@ class _Call:
         place: NDArray[np.int64],
         outputs: Sequence[str],
         rtol: float,
-        room: Room,
+        room: Room | None,
     ) -> None:
         n = events.count
         rendering = for_arrays(MODEL)
@@ -194,7 +205,7 @@ class _Call:
         wanted = [name for name in _SLOTS if name in outputs]
         if "nk_chimerism" in outputs:
             wanted = [name for name in _SLOTS if name in wanted or name in ("donor_nk", "host_nk")]
-        self.record = {name: room.array(name, (n, times.size)) for name in wanted}
+        self.record = {name: array_in(room, name, (n, times.size)) for name in wanted}
         self.areas = np.zeros((2, n))
         self.taken, self.refused = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.next, self.failed = np.zeros(1, dtype=np.int64), np.full(1, n, dtype=np.int64)

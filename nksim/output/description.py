@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nksim.errors import UsageError, shorten
@@ -59,8 +59,8 @@ class _Words:
         if supplied:
             yield "\n".join([self.say("Products:"), *map(self._folded, supplied)])
         if p.washout:
-            listed_ = [f"  {self._washout(w)}" for w in p.washout]
-            yield "\n".join([self.say("Before the first cells, without:"), *listed_])
+            rules = [self._folded(self._washout(w)) for w in p.washout]
+            yield "\n".join([self.say("Before the first cells, without:"), *rules])
         if p.escalation:
             yield "\n".join(folded(line, _WIDTH, rest="    ") for line in self._escalation(p.escalation))
         if p.cohorts:
@@ -186,9 +186,14 @@ class _Words:
         ):
             if fact is not None:
                 parts.append(self.say(form, value=self._said(fact)))
-        printed = [p for p in (line.dose.printed or line.printed, line.timing.printed) if p]
-        tail = self.say(" [printed: {tokens}]", tokens="; ".join(printed)) if printed else ""
-        return ", ".join(parts) + tail + (f". {self.lang.quote(line.note)}" if line.note else "")
+        tokens = [line.dose.printed or line.printed, *_tokens(line.restated, line.timing, line.count, line.over)]
+        return ", ".join(parts) + self._printed(tokens) + (f". {self.lang.quote(line.note)}" if line.note else "")
+
+    def _printed(self, tokens: Iterable[str | None]) -> str:
+        """What a registration prints for these values, each token once and none that stands within another."""
+        given = list(dict.fromkeys(token for token in tokens if token))
+        found = [token for token in given if not any(token in other for other in given if other != token)]
+        return self.say(" [printed: {tokens}]", tokens="; ".join(found)) if found else ""
 
     def _supply(self, name: str, product: Product) -> Iterator[str]:
         """What a product's bags hold and may not exceed, in words."""
@@ -241,7 +246,7 @@ class _Words:
         words += [self._value(fact) for fact in (item.days, item.months, item.samples) if fact is not None]
         if item.window:
             words.append(self.say("window {value}", value=self._said(item.window)))
-        return ", ".join(words)
+        return ", ".join(words) + self._printed(_tokens(item.length, item.start, item.days, item.months, item.samples))
 
     def _washout(self, washout: Washout) -> str:
         limit: object = washout.by.chosen.value
@@ -251,7 +256,8 @@ class _Words:
                 form = phrase("{time} or {number} half-lives, whichever is longer")
             limit = said(form, time=limit, number=washout.half_lives)
         unless = said(" (unless {what})", what=Quoted(washout.unless)) if washout.unless else ""
-        return self.say("{what}{unless} within {time}", what=Quoted(washout.what), unless=unless, time=limit)
+        rule = self.say("{what}{unless} within {time}", what=Quoted(washout.what), unless=unless, time=limit)
+        return rule + self._printed(_tokens(washout.by))
 
     def _value(self, fact: Fact[Any]) -> str:
         return self.say(self._said(fact))
@@ -264,6 +270,10 @@ class _Words:
         value = said(chosen.value) if isinstance(chosen.value, str) else chosen.value
         within = said(" (of {range})", range=fact.value) if fact.use is not None else ""
         return said("{fact}{mark}{within}", fact=value, mark=_mark(fact), within=within)
+
+
+def _tokens(*facts: Fact[Any] | None) -> list[str | None]:
+    return [fact.printed for fact in facts if fact is not None]
 
 
 def _mark(fact: Fact[Any]) -> str:

@@ -13,6 +13,7 @@ from nksim.protocol.choice import every_fact, unanswered
 from nksim.protocol.doses import DoseByLevel, DoseRule
 from nksim.protocol.facts import Fact
 from nksim.protocol.model import Administration, Assessment, Protocol
+from nksim.protocol.times import Reference
 
 _WIDTH = 110
 _TIMINGS = ("days", "before", "after")
@@ -141,6 +142,9 @@ def _confirm(protocol: Protocol, path: str, fact: Fact[Any]) -> str:
         return f"Is it reckoned by the formula of {text.capitalize()}?"
     if field == "dose" and isinstance(value, DoseByLevel):
         return "Is it the dose of the escalation's level?"
+    if field == "from" and isinstance(value, Reference):
+        counted = f"each dose of {value.line}" if value.which == "each" else f"the {text}"
+        return f"Does it count from {counted}?"
     form = _CONFIRM.get(field, "Is it {}?")
     return form.format(value if field in _SPELLED else text) + within
 
@@ -155,7 +159,6 @@ _CONFIRM = {
     "anchor": "Do the days of the protocol count from the {}?",
     "weight": "Is it the {} weight?",
     "age": "Is it {}?",
-    "from": "Does it count from the {}?",
     "for": "Does it last {}?",
 }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nksim.patient import Patient
 from nksim.schedule.siterules import SiteRules
+from nksim.textfile import bytes_of
 
 if TYPE_CHECKING:
     from nksim.regimen import Regimen
@@ -39,7 +39,7 @@ def request(
         "assume": regimen.accept_assumed,
         "cells_at": cells_at,
         "closed": list(rules.closed),
-        "closed_sha256": {text: hashlib.sha256(Path(text).read_bytes()).hexdigest() for text in files},
+        "closed_sha256": {text: hashlib.sha256(bytes_of(text)).hexdigest() for text in files},
         "hours": rules.hours,
         "shift": rules.shift,
         "prior": list(rules.prior),

@@ -39,8 +39,10 @@ def in_words(calculation: str) -> str:
 
     >>> in_words("1,000,000 IU/m² × 0.781736 m²")
     '1,000,000 units/m² × 0.781736 m²'
+    >>> in_words("unknown (IU or IU/m^2)?")
+    'unknown (units or units/m^2)?'
     """
-    return calculation.replace(" IU", " units")
+    return re.sub(r"(?<![^ (])IU\b", "units", calculation)
 
 
 def shortened(text: str, most: int) -> str:

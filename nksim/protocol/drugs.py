@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from nksim.limits import drug_limits, source
 from nksim.protocol.doses import DoseChoice, dose_range, one_dose
-from nksim.protocol.yaml_tree import read_tree
+from nksim.shipped import shipped
 from nksim.units import Quantity
 
 
@@ -68,7 +67,7 @@ def name_in(language: str, drug: str) -> str | None:
 
 @cache
 def _tree() -> Any:
-    return read_tree(resources.files("nksim.protocol").joinpath("drugs.yaml").read_bytes(), "drugs.yaml").content
+    return shipped("nksim.protocol", "drugs.yaml")
 
 
 def tall_man_names() -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nksim.errors import Fault, InvalidInput, Misread, UnreadableInput, shorten, suggestion
+from nksim.errors import Fault, InvalidInput, Misread, shorten, suggestion
 from nksim.protocol.doses import DoseByLevel
 from nksim.protocol.drugs import drug_names, proper_name
 from nksim.protocol.facts import BASES, Fact, Misreads
@@ -18,7 +18,8 @@ from nksim.protocol.record import Record
 from nksim.protocol.samples import Samples
 from nksim.protocol.stubs import without_faults
 from nksim.protocol.times import Days, Recurrence, Reference, Relation
-from nksim.protocol.yaml_tree import Path, Tree, read_tree
+from nksim.protocol.yaml_tree import LARGEST_FILE, Path, Tree, read_tree
+from nksim.textfile import bytes_of
 
 
 def read_protocol(path: str | FilePath) -> Protocol:
@@ -27,15 +28,8 @@ def read_protocol(path: str | FilePath) -> Protocol:
 
 
 def read_bytes(path: str | FilePath) -> bytes:
-    """The bytes of a protocol file; raises `UnreadableInput` NK100."""
-    try:
-        return FilePath(path).read_bytes()
-    except OSError as error:
-        raise UnreadableInput(
-            "NK100",
-            f"cannot read {shorten(path)}: {error.strerror}",
-            help="give a protocol id of `nksim protocols list`, or the path of a file",
-        ) from None
+    """The bytes of a protocol file; raises `UnreadableInput` NK100, or `InvalidInput` NK101 for far too many."""
+    return bytes_of(path, most=LARGEST_FILE, help="give a protocol id of `nksim protocols list`, or the path of a file")
 
 
 def parse_protocol(data: bytes, file: str) -> Protocol:

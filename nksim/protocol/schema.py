@@ -14,11 +14,11 @@ from importlib import resources
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator
 
-from nksim.protocol import delays, doses, model, renal, samples, supply, times, weights
+from nksim.protocol import delays, doses, model, renal, samples, supply, times, values, weights
 from nksim.protocol.facts import BASES, MAY_HOLD, MUST_HOLD, Fact
-from nksim.protocol.record import Record
+from nksim.protocol.record import Read, Record
 from nksim.protocol.yaml_tree import read_tree
 
 Schema = dict[str, Any]
@@ -79,7 +79,7 @@ _WEIGHTS = _either(
 )
 # Name and shape of what each reader of a value reads. A reader that is not here stops the schema from being made.
 _SHAPES: dict[Callable[..., Any], tuple[str, Schema]] = {
-    model._text: ("text", _TEXT),
+    values._text: ("text", _TEXT),
     doses.dose_rule: (
         "dose",
         _either(
@@ -105,7 +105,7 @@ _SHAPES: dict[Callable[..., Any], tuple[str, Schema]] = {
     times.clock: ("clock", _like(r"^ *([01][0-9]|2[0-3]):[0-5][0-9] *$", "20:00")),
     times.window: ("window", _like(r"^ *[+−–-]?[0-9.]+ ?\.\. ?\+?[0-9.]+ ?(min|h|d|wk) *$", "-1..+3 d")),
     times.count: ("count", _COUNT),
-    model._whole: ("count", _COUNT),
+    values._whole: ("count", _COUNT),
     delays.delay: ("delay", _like(r"^ *[0-9.]+ ?\.\. ?[0-9.]+ ?(min|h|d|wk) *$", "0..14 d")),
     samples.samples: (
         "samples",
@@ -132,18 +132,21 @@ _SHAPES: dict[Callable[..., Any], tuple[str, Schema]] = {
     supply._endotoxin_limit: ("endotoxin per kg", _like("EU/kg", "5 EU/kg")),
     supply._dmso: ("mass", _like("[0-9] ?[a-zμµ]*g", "5 g")),
     supply._endotoxin: ("endotoxin", _like("EU", "25 EU")),
-    model._cap: ("surface cap", _either({"const": "none"}, _like(r"m[²2^㎡]|㎡", "2.0 m^2"))),
-    model._length: ("length", _LENGTH),
-    model._infusion_time: ("infusion time", _like(r"^ *[0-9.]+ *(min|h|d|wk) *$", "30 min", "1 h")),
-    model._whole_days: ("whole days", _like(r"^ *[0-9.]+ *(d|wk) *$", "14 d")),
-    model._stagger: ("stagger", _like(r"^ *[0-9.]+ *(d|wk) *$", "14 d")),
-    model._levels: ("levels", _like(r"^ *\[.*\] *.+", "[2e6, 6e6, 1.8e7] cells/kg")),
-    model._design: ("design", _either({"enum": list(model.DESIGNS)}, _like("^other: ", "other: in words"))),
-    model._share: ("probability", _SHARE),
-    model._yes_no: ("yes or no", {"enum": ["yes", "no", True, False]}),
-    model._year: ("year", _either({"type": "integer", "minimum": 1900, "maximum": 2099}, _like("^(19|20)[0-9][0-9]$"))),
-    model._age_range: ("ages", _AGES),
-    model._weight_range: ("weights", _WEIGHTS),
+    values._cap: ("surface cap", _either({"const": "none"}, _like(r"m[²2^㎡]|㎡", "2.0 m^2"))),
+    values._length: ("length", _LENGTH),
+    values._infusion_time: ("infusion time", _like(r"^ *[0-9.]+ *(min|h|d|wk) *$", "30 min", "1 h")),
+    values._whole_days: ("whole days", _like(r"^ *[0-9.]+ *(d|wk) *$", "14 d")),
+    values._stagger: ("stagger", _like(r"^ *[0-9.]+ *(d|wk) *$", "14 d")),
+    values._levels: ("levels", _like(r"^ *\[.*\] *.+", "[2e6, 6e6, 1.8e7] cells/kg")),
+    values._design: ("design", _either({"enum": list(values.DESIGNS)}, _like("^other: ", "other: in words"))),
+    values._share: ("probability", _SHARE),
+    values._yes_no: ("yes or no", {"enum": ["yes", "no", True, False]}),
+    values._year: (
+        "year",
+        _either({"type": "integer", "minimum": 1900, "maximum": 2099}, _like("^(19|20)[0-9][0-9]$")),
+    ),
+    values._age_range: ("ages", _AGES),
+    values._weight_range: ("weights", _WEIGHTS),
 }
 # What the validators of whole records ask for.
 _RULES: dict[str, Schema] = {
@@ -243,7 +246,7 @@ class _Walk:
         return {"propertyNames": {"pattern": pattern}, "minProperties": 1} if pattern else {}
 
     def _annotated(self, inner: Any, metadata: tuple[Any, ...]) -> Schema:
-        reader: Any = next((m.func for m in metadata if isinstance(m, (PlainValidator, BeforeValidator))), None)
+        reader: Any = next((m.func for m in metadata if isinstance(m, (Read, BeforeValidator))), None)
         held = [c for m in metadata for c in (*getattr(m, "metadata", ()), m)]
         pattern = next((m.pattern for m in held if getattr(m, "pattern", None)), None)
         least = next((m.min_length for m in held if getattr(m, "min_length", None)), None)
@@ -281,7 +284,7 @@ class _Walk:
 
     def _read_by(self, reader: Callable[[Any], Any]) -> tuple[str, Schema]:
         if isinstance(reader, partial):
-            if reader.func is model._one_of:
+            if reader.func is values._one_of:
                 return f"one {reader.args[0]}", {"enum": list(reader.args[1])}
             reader = reader.func
         return _SHAPES[reader]

@@ -25,7 +25,9 @@ _WHOLE: dict[str, Any] = {
     "reading": "provisional",
     "population": {"age": "0-100 y", "disease": "x"},
     "body": {"weight": "actual", "bsa": "mosteller", "bsa_cap": "none"},
+    "escalation": {"goal": "x", "levels": "[1e6, 2e6] cells/kg", "design": "3+3"},
 }
+_NUMBERING = {"anchor": "first cells", "zero": "yes"}
 _OPTIONAL = ("washout", "cohorts", "questions")
 
 
@@ -76,6 +78,18 @@ def _replace(content: Any, path: Path) -> Path | None:
             entries = content["arms"][arm]["assess"]
             entries[a] = {"id": _name(entries[a], f"x{a}"), "what": "x", "days": "1"}
             return path[:4]
+        case ("arms", arm, "phases", int(p), "phase", *_):
+            content["arms"][arm]["phases"][p]["phase"] = "x"
+            return path[:5]
+        case ("arms", arm, "phases", int(p), str(key), *_) if key != "give":
+            content["arms"][arm]["phases"][p].pop(key, None)
+            return path[:5]
+        case ("numbering", str(key), *_):
+            content["numbering"].pop(key, None)
+            content["numbering"] |= {k: v for k, v in _NUMBERING.items() if k == key}
+            return path[:2]
+        case ("numbering",):
+            content["numbering"] = dict(_NUMBERING)
         case ("products", str(name), *_):
             content["products"][name] = {"kind": "drug"}
         case ("sources", str(name), *_):

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator
-
 from nksim.errors import Misread, shorten
 from nksim.protocol.doses import amount, dose_list
 from nksim.protocol.facts import Fact, fact_of
-from nksim.protocol.record import Record
+from nksim.protocol.record import Read, Record
 from nksim.units import Quantity, normalise, plain, quantity
 from nksim.words import listed, phrase, said
 
@@ -138,7 +136,7 @@ def _filling(raw: Any) -> Literal["whole, up", "whole, nearest", "part"]:
     return found
 
 
-ShareFact = Annotated[Fact[Decimal], PlainValidator(fact_of(percent))]
+ShareFact = Annotated[Fact[Decimal], Read(fact_of(percent))]
 
 
 class Bag(Record):
@@ -148,20 +146,20 @@ class Bag(Record):
     endotoxin are amounts in the bag.
     """
 
-    cells: Annotated[Fact[Quantity], PlainValidator(fact_of(_cells_in_bag))]
+    cells: Annotated[Fact[Quantity], Read(fact_of(_cells_in_bag))]
     viability: ShareFact
     recovery: ShareFact
     purity: ShareFact
-    give: Annotated[Fact[str], PlainValidator(fact_of(_filling))]
+    give: Annotated[Fact[str], Read(fact_of(_filling))]
     t_cells: ShareFact | None = None
-    dmso: Annotated[Fact[Quantity], PlainValidator(fact_of(_dmso))] | None = None
-    endotoxin: Annotated[Fact[Quantity], PlainValidator(fact_of(_endotoxin))] | None = None
+    dmso: Annotated[Fact[Quantity], Read(fact_of(_dmso))] | None = None
+    endotoxin: Annotated[Fact[Quantity], Read(fact_of(_endotoxin))] | None = None
 
 
 class Limits(Record):
     """What the given cells may bring with them, per kg of actual weight, and the least viability."""
 
-    t_cells: Annotated[Fact[Quantity], PlainValidator(fact_of(_cell_limit))] | None = None
-    dmso: Annotated[Fact[Quantity], PlainValidator(fact_of(_mass_limit))] | None = None
-    endotoxin: Annotated[Fact[Quantity], PlainValidator(fact_of(_endotoxin_limit))] | None = None
+    t_cells: Annotated[Fact[Quantity], Read(fact_of(_cell_limit))] | None = None
+    dmso: Annotated[Fact[Quantity], Read(fact_of(_mass_limit))] | None = None
+    endotoxin: Annotated[Fact[Quantity], Read(fact_of(_endotoxin_limit))] | None = None
     viability: ShareFact | None = None

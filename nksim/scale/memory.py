@@ -17,7 +17,7 @@ _MOST_ROWS = 1 << 20
 _METRICS = 19
 _OUTPUTS = 9
 # As measured: what Python, NumPy and SciPy take, and a tally for each output and time, in memory and packed.
-PROGRAM_BYTES, _TALLY_BYTES_PER_SERIES, _PACKED_BYTES_PER_SERIES = 130e6, 28e3, 3e3
+PROGRAM_BYTES, _TALLY_BYTES_PER_SERIES, _PACKED_BYTES_PER_SERIES = 130e6, 22e3, 3e3
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -52,7 +52,7 @@ def summed_bytes(n: int, times: int) -> float:
 
 def held_bytes(n: int, times: int) -> float:
     """What is kept of a regimen whose curves are held, with its drawn and derived columns."""
-    return n * 8 * (times * (_OUTPUTS + 3) + _METRICS + 2)
+    return n * 8 * (times * (_OUTPUTS + 1) + _METRICS + 2)
 
 
 def measuring_bytes(n: int, times: int) -> float:

@@ -7,6 +7,9 @@ counted in whole numbers: two tallies merged in any order, of any chunks, are th
 
 from __future__ import annotations
 
+import contextlib
+import math
+import mmap
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -29,7 +32,7 @@ _NO_BIN = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, eq=False)
 class _Series:
-    """One output: counts (t, octaves, parts), what was counted summed up (t, 2), and values out of range (t,).
+    """One output: counts (octaves, t, parts), what was counted summed up (t, 2), and values out of range (t,).
 
     `range` (t, 2) holds the lowest and the highest bin that was filled.
     """
@@ -42,9 +45,8 @@ class _Series:
 
     @classmethod
     def empty(cls, times: int) -> _Series:
-        # Memory that is never written to is never taken from the system.
         return cls(
-            np.zeros((times, OCTAVES, PARTS), dtype=np.uint32),
+            _untouched((OCTAVES, times, PARTS)),
             np.zeros((times, 2), dtype=np.int64),
             np.tile(np.array([_NO_BIN, -1]), (times, 1)),
             np.zeros(times, dtype=np.int64),
@@ -54,10 +56,10 @@ class _Series:
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
-    def bins(self, t: int) -> slice:
-        """The bins of one time between the lowest and the highest that was filled."""
-        low, high = self.range[t]
-        return slice(int(low), int(high) + 1) if high >= 0 else slice(0, 0)
+    def octaves(self, t: int) -> slice:
+        """The octaves of one time between the lowest and the highest that was filled."""
+        low, high = (self.range[t] // PARTS).tolist()
+        return slice(low, high + 1) if high >= 0 else slice(0, 0)
 
 
 class Tally:
@@ -98,12 +100,12 @@ class Tally:
         series = self._series[name]
         n = self._number(series)
         lower = 2.0 ** (np.arange(OCTAVES)[:, None] + LOWEST)
-        middles = (lower * (1 + (np.arange(PARTS) + 0.5) / PARTS)).ravel()
+        middles = lower * (1 + (np.arange(PARTS) + 0.5) / PARTS)
         made = np.empty((len(wanted), self.times))
         for t in range(self.times):
-            there = series.bins(t)
-            upto = np.cumsum(np.concatenate([series.under[t : t + 1], series.counts[t].reshape(-1)[there]]))
-            value = np.concatenate([[0.0], middles[there]])
+            there = series.octaves(t)
+            upto = np.cumsum(np.concatenate([series.under[t : t + 1], series.counts[there, t].ravel()]))
+            value = np.concatenate([[0.0], middles[there].ravel()])
             rank = np.asarray(wanted) * (n[t] - 1)
             low, high = (value[np.searchsorted(upto, part(rank) + 1)] for part in (np.floor, np.ceil))
             made[:, t] = low + (rank - np.floor(rank)) * (high - low)
@@ -113,10 +115,11 @@ class Tally:
         """Arrays that hold what was counted and none of the octaves that are empty."""
         made: dict[str, NDArray[Any]] = {}
         for name, s in self._series.items():
-            octaves = np.concatenate([_octaves(t, s.bins(t)) for t in range(self.times)])
-            blocks = s.counts.reshape(-1, PARTS)[octaves]
+            between = [np.arange(OCTAVES)[s.octaves(t)] * self.times + t for t in range(self.times)]
+            places = np.sort(np.concatenate(between))
+            blocks = s.counts.reshape(-1, PARTS)[places]
             filled = blocks.any(axis=1)
-            made[f"{name}.filled"], made[f"{name}.counts"] = octaves[filled], blocks[filled]
+            made[f"{name}.filled"], made[f"{name}.counts"] = places[filled], blocks[filled]
             made[f"{name}.sums"], made[f"{name}.range"], made[f"{name}.under"] = s.sums, s.range, s.under
         return made
 
@@ -131,14 +134,21 @@ class Tally:
 
     @staticmethod
     def _number(s: _Series) -> NDArray[np.int64]:
-        counted = [s.counts[t].reshape(-1)[s.bins(t)].sum(dtype=np.int64) for t in range(len(s.under))]
+        counted = [s.counts[s.octaves(t), t].sum(dtype=np.int64) for t in range(len(s.under))]
         return np.asarray(s.under + np.array(counted))
 
 
-def _octaves(t: int, bins: slice) -> NDArray[np.int64]:
-    """Positions, among all octaves of all times, of those that hold these bins of one time."""
-    first, end = bins.start // PARTS, -(-bins.stop // PARTS)
-    return np.arange(t * OCTAVES + first, t * OCTAVES + end)
+def _untouched(shape: tuple[int, int, int]) -> NDArray[np.uint32]:
+    """Zeros that take no memory until they are written to, and then large pages of it, where the system has such.
+
+    What neighbouring times write to lies together, so that few pages are taken.
+    """
+    if not hasattr(mmap, "MADV_HUGEPAGE") or not math.prod(shape):
+        return np.zeros(shape, dtype=np.uint32)
+    held = mmap.mmap(-1, 4 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without large pages
+        held.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(held, dtype=np.uint32).reshape(shape)
 
 
 def _count(values: Floats, series: _Series) -> None:
@@ -156,6 +166,6 @@ def _count(values: Floats, series: _Series) -> None:
         if chosen.any():
             own = bins[t, chosen]
             counted = np.bincount(own, minlength=OCTAVES * PARTS)
-            series.counts[t] += counted.reshape(OCTAVES, PARTS).astype(np.uint32)
+            series.counts[:, t] += counted.reshape(OCTAVES, PARTS).astype(np.uint32)
             low, high_bin = series.range[t]
             series.range[t] = min(low, own.min()), max(high_bin, own.max())

@@ -13,8 +13,9 @@ from nksim.dates import parse_date
 from nksim.errors import InvalidInput, UsageError, shorten
 from nksim.schedule.closures import Site
 from nksim.schedule.expansion import Event, Schedule, timed
+from nksim.schedule.finding import Finding
 from nksim.schedule.placing import Move, key_of, moves
-from nksim.schedule.safety import Finding, findings, weight_age_findings
+from nksim.schedule.safety import findings, weight_age_findings
 from nksim.schedule.spread import Spread, slacks, spreads
 from nksim.schedule.timing import Moment, protocol_day
 from nksim.units import Duration

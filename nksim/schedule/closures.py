@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nksim.errors import InvalidInput, Place, UnreadableInput, UsageError, shorten
+from nksim.errors import InvalidInput, Place, UsageError, shorten
 from nksim.schedule.repeats import Repeats, repeats
+from nksim.textfile import bytes_of
 from nksim.words import said
 
 SHIFTS = ("nearest", "following", "preceding", "modified-following")
@@ -181,12 +182,7 @@ def read_closures(path: str | Path, tz: dt.tzinfo) -> list[Closure | Repeats]:
     """
     from icalendar import Calendar
 
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableInput(
-            "NK100", f"cannot read {shorten(path)}: {error.strerror}", help="check the path"
-        ) from None
+    data = bytes_of(path)
     try:
         events = Calendar.from_ical(data).walk("VEVENT")
         found = [_closure(event, tz) for event in events]

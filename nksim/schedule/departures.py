@@ -9,8 +9,8 @@ from itertools import pairwise
 from nksim.schedule.calendar import Calendar, Row
 from nksim.schedule.cascade import courses, planned_days_apart
 from nksim.schedule.expansion import timed
+from nksim.schedule.finding import Finding
 from nksim.schedule.placing import key_of
-from nksim.schedule.safety import Finding
 from nksim.schedule.spread import slacks, spreads
 from nksim.words import listed, phrase, said
 

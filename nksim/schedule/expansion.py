@@ -168,8 +168,8 @@ def _readings(line: Administration) -> tuple[str, ...]:
         return ()
     printed, spelled = fact.printed or line.printed, respelled(fact.chosen.text)
     return (
-        *((said("printed {printed!r}", printed=printed),) if printed else ()),
-        *((said("read {text!r} as {value}", text=fact.chosen.text, value=fact.chosen.value),) if spelled else ()),
+        *((said("printed '{printed}'", printed=printed),) if printed else ()),
+        *((said("read '{text}' as {value}", text=fact.chosen.text, value=fact.chosen.value),) if spelled else ()),
     )
 
 

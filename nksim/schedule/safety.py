@@ -4,75 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
-from nksim.errors import InvalidInput
-from nksim.limits import Check, checks, limit
+from nksim.limits import limit
 from nksim.patient import Patient
 from nksim.protocol.doses import DoseChoice, DoseRule
-from nksim.protocol.drugs import DoseLimits, dose_limits
 from nksim.protocol.model import Administration
 from nksim.protocol.times import Relation
 from nksim.schedule.bodycheck import body_slips
-from nksim.schedule.bodysize import surface
 from nksim.schedule.dosing import dose_of
+from nksim.schedule.drug_doses import MIDNIGHT, above_the_most, outside_the_usual, quantities, refuse_harmful_days
 from nksim.schedule.expansion import Event, Schedule
+from nksim.schedule.finding import Finding
 from nksim.units import Quantity, grouped
-from nksim.words import Said, listed, phrase, said
-
-MIDNIGHT = dt.time(0)
-# Prefixes that are mistaken for one another: mcg and mg differ by 10^3, IU and WU (wan units) by 10^4.
-_SLIPS = {"mg": (Decimal(1000), phrase("mg and mcg")), "IU": (Decimal(10000), phrase("IU and WU"))}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to look at before the calendar is used; `waived` is the reason why someone overruled it.
-
-    `lines` are the lines that it is about; with none it is about the patient or the whole regimen.
-    """
-
-    code: str
-    message: str
-    lines: tuple[str, ...] = ()
-    waived: str | None = None
-
-    @property
-    def check(self) -> Check:
-        """What found it: its severity, its limits and their sources."""
-        return checks()[self.code]
-
-    def concerns(self, line: str) -> bool:
-        """Whether whoever gives this line must know it."""
-        return line in self.lines or not self.lines
-
-    @property
-    def note(self) -> str:
-        """In one line, for a person who holds the output."""
-        if self.waived is not None:
-            form = phrase("check {code} waived ({reason}): {message}")
-            return said(form, code=self.code, reason=self.waived, message=self.message)
-        return said("check {code}: {message}", code=self.code, message=self.message)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data, with the severity, the sources and the reason of a waiver."""
-        return {
-            "code": self.code,
-            "severity": self.check.severity,
-            "message": self.message,
-            "lines": list(self.lines),
-            "waived": self.waived,
-            "sources": [str(source) for source in self.check.sources],
-        }
-
-    def __str__(self) -> str:
-        if self.waived is not None:
-            return f"waived[{self.code}]: {self.message} (reason: {self.waived})"
-        return f"warning[{self.code}]: {self.message}"
+from nksim.words import listed, phrase, said
 
 
 def findings(schedule: Schedule) -> tuple[Finding, ...]:
@@ -85,14 +33,14 @@ def findings(schedule: Schedule) -> tuple[Finding, ...]:
     for line in schedule.choice.arm.lines:
         events = [e for e in schedule.doses if e.line == line.id]
         own = (
-            *_most_per_dose(line, events),
+            *above_the_most(line, events),
             *_cautions(events),
             *_restated(line, events, schedule.patient.weight_kg),
             *_windows_overlap(line, events, schedule.anchor_clock),
             *_more_than_an_adult(schedule, line, events),
         )
         found += (replace(f, lines=(line.id,)) for f in own)
-    _refuse_harmful_days(schedule)
+    refuse_harmful_days(schedule)
     found += _outside_population(schedule)
     found += body_findings(schedule.patient)
     return tuple(found)
@@ -104,7 +52,7 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
     for line in schedule.choice.arm.lines:
         events = [e for e in schedule.doses if e.line == line.id]
         own = (
-            *_drug_range(line),
+            *outside_the_usual(line),
             *_registered_range(line),
             *_count(line, events),
             *_listed(line, events),
@@ -115,78 +63,6 @@ def regimen_findings(schedule: Schedule) -> tuple[Finding, ...]:
     found += _same_drug_twice(schedule)
     found += _after_what_it_precedes(schedule)
     return tuple(found)
-
-
-def _quantities(line: Administration) -> list[Quantity]:
-    rule = line.dose.chosen.value
-    return [d for case in rule.cases for d in case.doses] if isinstance(rule, DoseRule) else []
-
-
-def _in_range(dose: Quantity, choice: DoseChoice) -> bool:
-    low, high, own = choice.low.canonical(), choice.high.canonical(), dose.canonical()
-    return low.number <= own.number <= high.number
-
-
-def _drug_range(line: Administration) -> Iterator[Finding]:
-    drug = dose_limits().get(line.product)
-    for dose in _quantities(line) if drug else ():
-        assert drug is not None
-        own = dose.canonical()
-        most = drug.refuse_from.canonical() if drug.refuse_from else None
-        if most and (own.unit, own.per) == (most.unit, most.per) and own.number >= most.number:
-            raise InvalidInput(
-                "NK310",
-                f"{line.id}: {dose} of {line.product} is a dose that harms",
-                help=f"refused from {most} ({drug.refuse_source})",
-            )
-        same = [r for r in drug.ranges if (r.low.canonical().unit, r.low.per) == (own.unit, own.per)]
-        usual = listed((said("{low} to {high}", low=r.low, high=r.high) for r in drug.ranges), phrase(" or "))
-        named = {"line": line.id, "product": line.product, "dose": dose, "range": usual}
-        if own.per in drug.never_per:
-            yield Finding("NK328", said("{line}: {product} is never dosed as {dose}; usual: {range}", **named))
-        elif not drug.ranges:
-            yield from _unlike(line, drug, dose)
-        elif not same:
-            yield Finding("NK311", said("{line}: {product} is not usually dosed as {dose}; usual: {range}", **named))
-        elif any(_in_range(dose, r) for r in same):
-            continue
-        elif slip := _slip(own, same):
-            form = phrase("{line}: {dose} of {product} is outside the range of {range}; {slip}")
-            yield Finding("NK337", said(form, slip=slip, **named))
-        else:
-            yield Finding("NK312", said("{line}: {dose} of {product} is outside the range of {range}", **named))
-
-
-def _slip(own: Quantity, ranges: Sequence[DoseChoice]) -> Said | None:
-    """The prefix whose slip would bring a dose from its range to where it stands."""
-    factor, names = _SLIPS.get(own.unit, (None, ""))
-    more = phrase("{factor} times more lies within: {units} are mistaken for one another")
-    less = phrase("{factor} times less lies within: {units} are mistaken for one another")
-    for by, form in ((factor, more), (1 / factor, less)) if factor else ():
-        if any(r.low.canonical().number <= own.number * by <= r.high.canonical().number for r in ranges):
-            return said(form, factor=grouped(factor or by), units=said(names))
-    return None
-
-
-def _refuse_harmful_days(schedule: Schedule) -> None:
-    """Raises `InvalidInput` NK310 where a day's doses of a drug add up to what its label warns of."""
-    days: dict[tuple[str, int], list[Event]] = {}
-    for e in schedule.doses:
-        days.setdefault((e.what, math.floor(e.occasion.start.from_anchor_d(MIDNIGHT))), []).append(e)
-    for (what, day), events in days.items():
-        drug: DoseLimits | None = dose_limits().get(what)
-        most = drug.refuse_from.canonical() if drug and drug.refuse_from else None
-        if drug is None or most is None or most.per != "m^2" or schedule.patient.height_cm is None:
-            continue
-        total = sum((e.dose.amount for e in events if e.dose and e.dose.unit == most.unit), Decimal(0))
-        per_m2 = total / surface(schedule.patient, schedule.choice.protocol.body)[0]
-        if per_m2 >= most.number * (1 - Decimal("1e-12")):
-            raise InvalidInput(
-                "NK310",
-                f"{' and '.join(dict.fromkeys(e.line for e in events))}: {grouped(per_m2)} {most.unit}/m² of {what} on "
-                f"day {day} from the anchor is a dose that harms",
-                help=f"refused from {most} a day ({drug.refuse_source})",
-            )
 
 
 def _windows_overlap(line: Administration, events: list[Event], clock: dt.time) -> Iterator[Finding]:
@@ -227,34 +103,6 @@ def _more_than_an_adult(schedule: Schedule, line: Administration, events: list[E
             return
 
 
-def _unlike(line: Administration, drug: DoseLimits, dose: Quantity) -> Iterator[Finding]:
-    """A unit or a route in which no regimen read gives a drug that has no proposed range."""
-    own = dose.canonical()
-    unit = own.unit + (f"/{own.per}" if own.per else "")
-    for found, known in ((unit, drug.dosed_in), (line.route.chosen.value, drug.routes)):
-        if known and found not in known:
-            form = phrase("{line}: {product} is given in {usual} by the regimens read, not in {found}")
-            usual = listed(known, phrase(" or "))
-            yield Finding("NK311", said(form, line=line.id, product=line.product, usual=usual, found=found))
-
-
-def _most_per_dose(line: Administration, events: list[Event]) -> Iterator[Finding]:
-    drug = dose_limits().get(line.product)
-    most = drug.most_per_dose.canonical() if drug and drug.most_per_dose else None
-    over = [e for e in events if most and e.dose and e.dose.unit == most.unit and e.dose.amount > most.number]
-    if over and most:
-        yield Finding(
-            "NK313",
-            said(
-                "{line}: {amount} {unit} in one dose is above {most} {unit}",
-                line=line.id,
-                amount=grouped(over[0].amount or Decimal(0)),
-                most=grouped(most.number),
-                unit=most.unit,
-            ),
-        )
-
-
 def _cautions(events: list[Event]) -> Iterator[Finding]:
     """What the calculation of a line's doses warns of, each once."""
     found = dict.fromkeys(
@@ -290,7 +138,7 @@ def _restated(line: Administration, events: list[Event], weight_kg: float | None
 def _registered_range(line: Administration) -> Iterator[Finding]:
     registered = line.dose.value
     if isinstance(registered, DoseChoice) and line.dose.use is not None:
-        for dose in _quantities(line):
+        for dose in quantities(line):
             if not registered.holds(dose):
                 yield Finding(
                     "NK315",
@@ -307,6 +155,8 @@ def _count(line: Administration, events: list[Event]) -> Iterator[Finding]:
     planned = line.count.chosen.value if line.count else None
     if planned is not None and len(events) != planned:
         form = phrase("{line}: {count} doses are planned, the registration has {planned}")
+        if len(events) == 1:
+            form = phrase("{line}: one dose is planned, the registration has {planned}")
         yield Finding("NK316", said(form, line=line.id, count=len(events), planned=planned))
 
 

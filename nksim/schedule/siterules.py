@@ -12,7 +12,7 @@ from nksim.schedule.closures import Site, site_of
 from nksim.schedule.cohort import next_start
 from nksim.schedule.earliest import first_day0
 from nksim.schedule.expansion import Schedule
-from nksim.schedule.safety import Finding
+from nksim.schedule.finding import Finding
 from nksim.schedule.washout import Washed, prior, washed
 from nksim.words import said
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nksim.errors import Fault, InvalidInput, UsageError, shorten
 from nksim.limits import checks
-from nksim.schedule.safety import Finding
+from nksim.schedule.finding import Finding
 
 Waivers = Sequence[tuple[str, str]]
 LONGEST_REASON = 300

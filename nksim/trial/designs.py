@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nksim.errors import UsageError, shorten
-from nksim.protocol.model import DESIGNS
+from nksim.protocol.values import DESIGNS
 from nksim.trial.boin import Boin
 from nksim.trial.conduct import Conduct, check_numbers
 from nksim.trial.crm import Crm, skeleton_of

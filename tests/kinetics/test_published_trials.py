@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from kinetic_cases import GRID, STATES
+
+from nksim.kinetics.parameters import load, typical
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
@@ -13,13 +17,20 @@ def at(solution, name, day):
     return float(solution[name][0, np.searchsorted(GRID, day)])
 
 
-def test_nkaml_leaves_six_donor_cells_per_microlitre_on_day_14(nkaml):
+def of_set(name, case):
+    """The same child and doses with the parameters of a set."""
+    return replace(case, parameters=typical(load(name).parameters("haplo_fresh")))
+
+
+@pytest.mark.parametrize("name", ["model1", "model2"])
+def test_nkaml_leaves_six_donor_cells_per_microlitre_on_day_14(nkaml, name):
     # Rubnitz 2010 (PMC2834435): median 5,800 per mL.
-    assert 3 <= at(nkaml().solve(), "donor_nk", 14) <= 12
+    assert 3 <= at(of_set(name, nkaml()).solve(), "donor_nk", 14) <= 12
 
 
-def test_nkaml_empties_and_refills_the_lymphocytes_within_three_weeks(nkaml):
-    alc = nkaml().solve()["alc"][0]
+@pytest.mark.parametrize("name", ["model1", "model2"])
+def test_nkaml_empties_and_refills_the_lymphocytes_within_three_weeks(nkaml, name):
+    alc = of_set(name, nkaml()).solve()["alc"][0]
     recovered = GRID[(GRID > 0) & (alc > 500)][0]
     assert 50 <= alc.min() <= 100
     assert 12 <= recovered <= 17

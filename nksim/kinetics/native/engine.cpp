@@ -63,10 +63,10 @@ struct Above {
 };
 
 struct Tally {
-    int64_t n, times, stride, bins, first_bin;
+    int64_t n, times, stride, parts, first_bin;  // parts of an octave, 2^PART_BITS
     double lowest_value, highest_value;
     const double *values;    // (n, times)
-    uint32_t *counts;        // (times, bins)
+    uint32_t *counts;        // (octaves, times, parts)
     int64_t *sums;           // (times, 2): in units of 2^-7 and of 2^-46
     int64_t *range;          // (times, 2): lowest and highest bin that was filled
     int64_t *under, *over;   // (times)
