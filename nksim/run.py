@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,15 +24,15 @@ from nksim.population import Population, fitting_ages, virtual_population
 from nksim.protocol.choice import Choice
 from nksim.regimen import Regimen
 from nksim.reliance import reliance
-from nksim.scale.parts import run_parts
-from nksim.scale.summary import Job, Progress, cores, summarise
+from nksim.scale.execution import execute
+from nksim.scale.summary import Job, Progress
+from nksim.scale.trajectories import follow
 from nksim.schedule.waivers import waived
 from nksim.sensitivity import Sensitivity
 from nksim.sensitivity import sensitivity as how_sensitive
-from nksim.simulation import Settings, Simulation, age_range, too_many_to_hold
-from nksim.simulation import simulate as run_choice
+from nksim.simulation import Settings, Simulation, age_range
 from nksim.sweep import Span, Swept, span
-from nksim.sweep import sweep as follow
+from nksim.sweep import sweep as swept_over
 from nksim.uncertain import uncertain
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 # Patients whose one of median weight stands for all where it is asked what an answer hangs on.
 WEIGHED = 101
-SAVED_AS = ("csv", "json", "svg", "png", "txt", "html", "pdf")
+HELD = "fewer patients (-n), and no --parts or --cluster: their curves must be held"
+SAVED_AS = ("csv", "json", "svg", "png", "txt", "html", "pdf", "parquet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +90,22 @@ class Run:
 
         return report(self.results())
 
-    def save(self, path: str | Path, *, force: bool = False, chart: str | None = None) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report)."""
-        _save(Path(path), self, force=force, chart=chart)
+    def save(
+        self,
+        path: str | Path,
+        *,
+        force: bool = False,
+        chart: str | None = None,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report).
+
+        .parquet holds the curves of every patient (`nksim[parquet]`). Those of a large run were not kept, and are made
+        again on `workers` threads or on an `executor`, a few patients at a time; `progress` is told how many are done.
+        """
+        _save(Path(path), self, force, chart, workers, executor, progress)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -147,9 +161,22 @@ class ComparedRuns:
 
         return report(self.results())
 
-    def save(self, path: str | Path, *, force: bool = False, chart: str | None = None) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report)."""
-        _save(Path(path), self, force=force, chart=chart)
+    def save(
+        self,
+        path: str | Path,
+        *,
+        force: bool = False,
+        chart: str | None = None,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report).
+
+        .parquet holds the curves of every patient (`nksim[parquet]`). Those of a large run were not kept, and are made
+        again on `workers` threads or on an `executor`, a few patients at a time; `progress` is told how many are done.
+        """
+        _save(Path(path), self, force, chart, workers, executor, progress)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -227,45 +254,23 @@ def simulate(
     Assumed doses and days are used, and named in the output; unknown ones raise `Unanswered`. `goals` are texts as
     `nk_chimerism_d14 >= 1 %`; `sensitivity` names a metric for which the open facts and parameters are ranked;
     `observed` a CSV of points to be laid over the curves. Where the curves of all patients are too many to hold they
-    are summed up as they go by, on `workers` threads. With a directory for `parts` a run that was stopped goes on
-    where it was; an `executor` (of processes, of a cluster) computes the parts. `uncertainty` is the number of times
-    that the calibrated parameters are drawn from what the calibration left open.
+    are summed up as they go by. The work is done on `workers` threads (all processors unless given). With a directory
+    for `parts` a run that was stopped goes on where it was; an `executor` (of processes, of a cluster) with `workers`
+    workers computes the parts. `uncertainty` is the number of times that the calibrated parameters are drawn from what
+    the calibration left open.
     """
     choice = regimen.choice().answered(accept_assumed=True)
     wanted, points = parsed_goals(goals), read_observed(observed) if observed else ()
     bodies, ages = bodies or Bodies(), age_range(choice)
-    if parts is None and executor is None:
-        simulation = _done(choice, n, seed, bodies, ages, settings, "", workers, progress)
-    else:
-        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, settings or Settings())
-        used, directory = workers or cores(), None if parts is None else Path(parts)
-        with nullcontext(executor) if executor else ThreadPoolExecutor(used) as running:
-            simulation = run_parts(job, n, running, directory=directory, workers=used, progress=progress)
+    job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, settings or Settings())
+    directories = [] if parts is None else [Path(parts)]
+    (simulation,) = execute([job], n, workers=workers, progress=progress, directories=directories, executor=executor)
     simulation = _weighed(simulation, bodies, ages)
     moved = _sensitivities([regimen], [simulation], sensitivity)
     unsure = (uncertain(simulation, uncertainty),) if uncertainty else ()
     asked = Inquiry(wanted, sensitivities=moved, uncertain=unsure)
     simulation = replace(simulation, findings=waived(simulation.findings, regimen.waivers))
     return Run(simulation, _provenance([simulation], regimen), asked, points)
-
-
-def _done(
-    choice: Choice,
-    n: int,
-    seed: int,
-    bodies: Bodies,
-    ages: tuple[float, float],
-    settings: Settings | None,
-    label: str,
-    workers: int | None,
-    progress: Progress | None,
-) -> Simulation:
-    """One regimen in patients of these bodies, summed up in chunks where it is too large to hold."""
-    used = settings or Settings()
-    if too_many_to_hold(n, used):
-        job = Job(choice, partial(bodies.population, seed=seed, ages=ages), seed, used, label)
-        return summarise(job, n, workers=workers or cores(), progress=progress)
-    return run_choice(choice, bodies.population(n, seed, ages), seed=seed, settings=used, label=label)
 
 
 def _weighed(done: Simulation, bodies: Bodies, ages: tuple[float, float]) -> Simulation:
@@ -289,12 +294,15 @@ def compare(
     observed: str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    parts: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> ComparedRuns:
     """Simulates regimens in the same `n` virtual patients, of the ages that all their trials admit.
 
     A protocol with several arms and none chosen enters with all of them. `goals` and `sensitivity` as in `simulate`;
     `pareto` is a pair of metrics (`nk_chimerism_d14,-cells_total`), `sweep` a span (`age=3..75`) over which the first
-    of `metrics` is followed.
+    of `metrics` is followed. `workers`, `parts` and `executor` as in `simulate`; in `parts` each regimen has its own
+    directory.
     """
     chosen = [one for r in regimens for one in r.arms()]
     choices = [one.choice().answered(accept_assumed=True) for one in chosen]
@@ -305,16 +313,17 @@ def compare(
     for name in (*metrics, *(a.metric for a in both or ())):
         metric(name)
     who, ages, labels = bodies or Bodies(), _common_ages(choices), _labels(choices)
-    done = [
-        _weighed(_done(choice, n, seed, who, ages, settings, label, workers, progress), who, ages)
-        for choice, label in zip(choices, labels, strict=True)
-    ]
+    draw, used = partial(who.population, seed=seed, ages=ages), settings or Settings()
+    jobs = [Job(choice, draw, seed, used, label) for choice, label in zip(choices, labels, strict=True)]
+    directories = [] if parts is None else _part_directories(Path(parts), choices)
+    done = execute(jobs, n, workers=workers, progress=progress, directories=directories, executor=executor)
+    done = [_weighed(s, who, ages) for s in done]
     swept: tuple[Swept, ...] = ()
     if over:
-        parts = [_at(who, over, value, n, seed, ages) for value in over.values]
+        populations = [_at(who, over, value, n, seed, ages) for value in over.values]
         pairs = list(zip(labels, choices, strict=True))
         name = metrics[0] if metrics else "cells_total"
-        swept = follow(pairs, parts, over, name, seed=seed, settings=settings or Settings(), ages=ages)
+        swept = swept_over(pairs, populations, over, name, seed=seed, settings=used, ages=ages)
     inquiry = Inquiry(wanted, both, swept, _sensitivities(chosen, done, sensitivity))
     done = [replace(s, findings=waived(s.findings, r.waivers)) for s, r in zip(done, chosen, strict=True)]
     return ComparedRuns(pairing.compare(done, metrics), _provenance(done, regimens[0]), inquiry, points)
@@ -354,7 +363,7 @@ def _sensitivities(
     if name is None:
         return ()
     if any(s.measured is not None for s in done):
-        raise UsageError("NK647", "too many patients for a sensitivity analysis", help="fewer patients (-n)")
+        raise UsageError("NK647", "too many patients for a sensitivity analysis", help=HELD)
     return tuple(
         how_sensitive(
             s.choice,
@@ -382,6 +391,12 @@ def _labels(choices: Sequence[Choice]) -> list[str]:
     return [t if told.count(t) == 1 else f"{t} #{told[: i + 1].count(t)}" for i, t in enumerate(told)]
 
 
+def _part_directories(parent: Path, choices: Sequence[Choice]) -> list[Path]:
+    """A directory for each regimen of a comparison, by its place and name."""
+    names = (re.sub(r"[^A-Za-z0-9.-]+", "-", choice.name).strip("-.") for choice in choices)
+    return [parent / f"{number:02d}-{name}" for number, name in enumerate(names, start=1)]
+
+
 def _common_ages(choices: Sequence[Choice]) -> tuple[float, float]:
     """Ages in years that lie in the population of every trial; those of the first where there are none."""
     ranges = [age_range(choice) for choice in choices]
@@ -397,7 +412,15 @@ def _provenance(done: Sequence[Simulation], regimen: Regimen) -> Provenance:
     )
 
 
-def _save(path: Path, made: Run | ComparedRuns, *, force: bool, chart: str | None) -> None:
+def _save(
+    path: Path,
+    made: Run | ComparedRuns,
+    force: bool,
+    chart: str | None,
+    workers: int | None,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> None:
     form = path.suffix[1:]
     if form not in SAVED_AS:
         raise UsageError(
@@ -416,6 +439,11 @@ def _save(path: Path, made: Run | ComparedRuns, *, force: bool, chart: str | Non
         from nksim.output.report_pdf import as_pdf
 
         files.write(path, as_pdf(made.report()))
+    elif form == "parquet":
+        from nksim.output import trajectories
+
+        followed = [(s, follow(s, workers=workers, executor=executor)) for s in _simulations(made)]
+        trajectories.write(path, followed, made.provenance, progress)
     elif form in ("svg", "png"):
         from nksim.output.charts import rendered
 
@@ -426,5 +454,8 @@ def _save(path: Path, made: Run | ComparedRuns, *, force: bool, chart: str | Non
 
 def _chartable(made: Run | ComparedRuns) -> str:
     """Chimerism, or counts where chimerism cannot see the cells."""
-    done = [made.simulation] if isinstance(made, Run) else made.comparison.simulations
-    return "nk_chimerism" if all(s.chimerism_visible for s in done) else "donor_nk"
+    return "nk_chimerism" if all(s.chimerism_visible for s in _simulations(made)) else "donor_nk"
+
+
+def _simulations(made: Run | ComparedRuns) -> Sequence[Simulation]:
+    return [made.simulation] if isinstance(made, Run) else made.comparison.simulations

@@ -171,6 +171,10 @@ class Simulation:
         """Names of `outputs`."""
         return tuple(self.outputs)
 
+    def held(self, most: int) -> Simulation:
+        """A simulation that holds its curves: itself, or its first `most` patients where it summed them up."""
+        return self
+
     def bands(self, name: str, quantiles: Sequence[float]) -> tuple[Floats, Floats]:
         """Mean (t,) and quantiles (q, t) over patients of one output."""
         values = self.outputs[name]
@@ -227,9 +231,14 @@ class Simulation:
         return tuple(found)
 
 
+def curve_values(n: int, settings: Settings) -> float:
+    """About how many values the curves of `n` patients have; two weeks lie before day 0."""
+    return n * (settings.days + 14) / settings.every_d * 9
+
+
 def too_many_to_hold(n: int, settings: Settings) -> bool:
-    """Whether the curves of `n` patients are better summed up in chunks than held; two weeks lie before day 0."""
-    return n * (settings.days + 14) / settings.every_d * 9 > MOST_VALUES
+    """Whether the curves of `n` patients are better summed up in chunks than held."""
+    return curve_values(n, settings) > MOST_VALUES
 
 
 def age_range(choice: Choice) -> tuple[float, float]:

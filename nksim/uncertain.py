@@ -50,7 +50,11 @@ def uncertain(simulation: Simulation, draws: int) -> Uncertain:
             "NK668", f"{name} was not calibrated: it has no uncertainty to draw from", help="--model model2"
         )
     if simulation.measured is not None:
-        raise UsageError("NK669", "too many patients for draws of the parameters", help="fewer patients (-n)")
+        raise UsageError(
+            "NK669",
+            "too many patients for draws of the parameters",
+            help="fewer patients (-n), and no --parts or --cluster: their curves must be held",
+        )
     people = simulation.population.subset(np.arange(min(len(simulation.population), MOST_PATIENTS)))
     found: dict[str, list[float]] = {}
     units: dict[str, str] = {}

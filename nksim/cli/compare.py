@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nksim.cli import options
-from nksim.cli.modelled import free_paths, handed_out, modelled, outlets, warned
+from nksim.cli.cluster import executor
+from nksim.cli.cluster import parts as kept_parts
+from nksim.cli.modelled import announced, free_paths, handed_out, modelled, outlets, warned
 from nksim.errors import UsageError, shorten
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 @options.choices
 @options.waive
 @modelled
+@kept_parts
 @click.option(
     "--vary", "axes", multiple=True, metavar="PATH=A|B", help='A grid: --vary cells.days="0|0, 7|0, 7, 14". Repeatable.'
 )
@@ -36,6 +39,8 @@ def compare(
     strict: bool,
     waivers: tuple[str, ...],
     asked: dict[str, Any],
+    parts: str | None,
+    cluster: str | None,
     axes: tuple[str, ...],
     pareto: str | None,
     sweep: str | None,
@@ -75,8 +80,10 @@ def compare(
             waivers=read(waivers),
         ).vary(*varied[name])
     ]
-    made = run(*chosen, **asked, metrics=metrics, pareto=pareto, sweep=sweep)
-    handed_out(made, paths, chart, as_json=as_json, force=force)
+    with executor(cluster, asked.pop("workers")) as where:
+        announced(paths, sum(len(one.arms()) for one in chosen), asked)
+        made = run(*chosen, **asked, **where, parts=parts, metrics=metrics, pareto=pareto, sweep=sweep)
+        handed_out(made, paths, chart, as_json=as_json, force=force, where=where)
     return warned(made.comparison.simulations, made.provenance.waivers, strict=strict, assume=assume)
 
 

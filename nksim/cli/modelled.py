@@ -34,7 +34,12 @@ _options = options.together(
     click.option("-n", type=click.IntRange(1, 10_000_000), default=200, show_default=True, help="Virtual patients."),
     click.option("--seed", type=int, default=1, show_default=True, help="Seed; patient i depends on it and on i only."),
     _how,
-    click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Threads; all processors unless given."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="Threads, or workers of a cluster; all unless given.",
+    ),
     options.body,
     click.option(
         "--goal", "goals", multiple=True, metavar="GOAL", help='How many patients reach it: "nk_chimerism_d14 >= 1 %".'
@@ -44,6 +49,7 @@ _options = options.together(
         "--sensitivity", metavar="METRIC", help="Rank what is assumed or unknown by how much it moves METRIC (slow)."
     ),
 )
+LARGE = 100e6
 _BODY = ("weight", "height", "age", "sex", "creatinine")
 _HOW = ("days", "every", "engine", "model", "timing", "assay")
 _PASSED = ("n", "seed", "workers", "goals", "observed", "sensitivity")
@@ -100,12 +106,32 @@ def free_paths(outputs: Sequence[str], chart: str | None, *, force: bool) -> lis
     return paths
 
 
-def handed_out(
-    made: Run | ComparedRuns, paths: Sequence[Path], chart: str | None, *, as_json: bool, force: bool
-) -> None:
-    """Writes the files and prints the numbers."""
+def announced(paths: Sequence[Path], regimens: int, asked: dict[str, Any]) -> None:
+    """Says how large a large Parquet file will be; raises before any work is done if it cannot be written at all."""
     for path in paths:
-        made.save(path, force=force, chart=chart)
+        if path.suffix != ".parquet":
+            continue
+        from nksim.output import trajectories
+        from nksim.simulation import curve_values
+
+        trajectories.library()
+        size = trajectories.check_room(path, regimens * curve_values(asked["n"], asked["settings"]))
+        if size > LARGE:
+            options.talk(f"note: {path} will take about {trajectories.shown(size)}")
+
+
+def handed_out(
+    made: Run | ComparedRuns,
+    paths: Sequence[Path],
+    chart: str | None,
+    *,
+    as_json: bool,
+    force: bool,
+    where: dict[str, Any],
+) -> None:
+    """Writes the files and prints the numbers; `where` is what curves that were not kept are made again on."""
+    for path in paths:
+        made.save(path, force=force, chart=chart, progress=options.progress("writing"), **where)
         options.talk(f"wrote {path}")
     click.echo(made.json() if as_json else str(made), nl=False)
 

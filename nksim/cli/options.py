@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_FAULTS = 20
+# A bar is for work that takes longer.
+PATIENCE_S = 0.5
 
 
 def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -205,12 +208,16 @@ def report(findings: Iterable[Finding], waivers: Sequence[tuple[str, str]], *, o
 
 
 def progress(label: str) -> Callable[[int, int], None] | None:
-    """A bar on a terminal's stderr that goes with long work; nothing anywhere else."""
+    """A bar on a terminal's stderr that goes with long work; nothing anywhere else, nor for what is done at once."""
     if not sys.stderr.isatty():
         return None
+    started, shown = time.monotonic(), False
 
     def show(done: int, total: int) -> None:
-        width = 30
+        nonlocal shown
+        if not shown and (done >= total or time.monotonic() - started < PATIENCE_S):
+            return
+        shown, width = True, 30
         filled = done * width // total
         end = "\n" if done >= total else ""
         click.echo(f"\r{label} [{'#' * filled}{'-' * (width - filled)}] {done:,} of {total:,}{end}", err=True, nl=False)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from nksim.cli import options
-from nksim.cli.modelled import free_paths, handed_out, modelled, outlets, warned
-from nksim.errors import UsageError, shorten
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from nksim.cli.cluster import executor
+from nksim.cli.cluster import parts as kept_parts
+from nksim.cli.modelled import announced, free_paths, handed_out, modelled, outlets, warned
 
 
 @click.command()
@@ -21,8 +17,7 @@ if TYPE_CHECKING:
 @options.choices
 @options.waive
 @modelled
-@click.option("--parts", metavar="DIR", help="Keep a large run's parts there, and go on with those that are there.")
-@click.option("--cluster", metavar="ADDRESS", help="Compute on a dask cluster, e.g. tcp://host:8786 (nksim[cluster]).")
+@kept_parts
 @click.option(
     "--uncertainty",
     type=click.IntRange(2, 1000),
@@ -50,7 +45,7 @@ def simulate(
     """Modelled cell counts and chimerism of one regimen in virtual patients.
 
     Assumed doses and days are used and named; unknown ones must be set. -o writes .html or .pdf (report),
-    .csv (summary over time), .svg or .png (chart), .json or .txt (metrics).
+    .csv (summary over time), .svg or .png (chart), .json or .txt (metrics), .parquet (every patient's curves).
 
     \b
     nksim simulate nkaml -n 1000 -o curve.svg -o summary.csv
@@ -60,28 +55,8 @@ def simulate(
     paths = free_paths(outputs, chart, force=force)
     answers = options.parsed_settings(settings)
     chosen = options.regimen(protocol, arm=arm, level=level, settings=answers, assume=assume, waivers=waivers)
-    with executor(cluster) as running:
-        made = run(chosen, **asked, parts=parts, executor=running, uncertainty=uncertainty or 0)
-    handed_out(made, paths, chart, as_json=as_json, force=force)
+    with executor(cluster, asked.pop("workers")) as where:
+        announced(paths, 1, asked)
+        made = run(chosen, **asked, **where, parts=parts, uncertainty=uncertainty or 0)
+        handed_out(made, paths, chart, as_json=as_json, force=force, where=where)
     return warned([made.simulation], made.provenance.waivers, strict=strict, assume=assume)
-
-
-@contextmanager
-def executor(cluster: str | None) -> Iterator[Executor | None]:
-    """The executor of a dask cluster, or None without one; raises `UsageError` NK720 where it cannot be reached."""
-    if cluster is None:
-        yield None
-        return
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError("NK720", "a cluster needs dask.distributed", help="pip install 'nksim[cluster]'") from None
-    try:
-        open_client: Any = distributed.Client
-        client = open_client(cluster, timeout="10s")
-    except (OSError, ValueError):
-        raise UsageError(
-            "NK720", f"no cluster answers at {shorten(cluster)}", help="start one with `dask scheduler`"
-        ) from None
-    with client:
-        yield client.get_executor(retries=3)

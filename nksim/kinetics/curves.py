@@ -90,7 +90,8 @@ def die_out(
     number for each. See `nksim.kinetics.extinction.factors`.
     """
     donor = curves["donor_nk"]
-    wide = donor.strides[0] // donor.itemsize
+    # The stride of a single row may be anything.
+    wide = max(donor.strides[0] // donor.itemsize, donor.shape[1])
     chimerism = array_in(room, "nk_chimerism", (len(donor), wide))[:, : donor.shape[1]]
     first, end = (np.array([w[k] for w in windows], dtype=np.int64) for k in (0, 1))
     given = {

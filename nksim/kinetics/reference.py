@@ -6,6 +6,7 @@ no stepper, no interpolant and no timeline. It is slow and meant for tests and f
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _DRUGS = 9
 _CY, _F1, _F2, _F3, _DEPOT, _PLASMA, _EFFECT, _CY_AREA, _F_AREA = range(_DRUGS)
 # Absolute tolerance in every unit; it only matters for what has all but gone.
 _TINY = 1e-13
+# The Fortran LSODA of older SciPy keeps its state where all threads meet.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class _Patient:
             wanted = np.flatnonzero((times > begin) & (times <= end))
             try:
                 # LSODA warns of what its message says.
-                with warnings.catch_warnings(action="ignore"):
+                with _ONE_AT_A_TIME, warnings.catch_warnings(action="ignore"):
                     done = solve_ivp(
                         self._slope(begin), (begin, end), y, method="LSODA", rtol=rtol, atol=_TINY,
                         t_eval=np.unique(np.append(times[wanted], end)), max_step=0.25,

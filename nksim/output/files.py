@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nksim.errors import UnreadableInput, UsageError, shorten
 
@@ -28,24 +29,34 @@ def write(path: Path, data: str | bytes) -> None:
 
     Raises `UnreadableInput` NK702 when the disk or the folder does not allow it; no partial file is left.
     """
+    with replacing(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file under a temporary name, which becomes `path` once all of it is on the disk, and is gone after any failure.
+
+    Raises `UnreadableInput` NK702 as `write` does.
+    """
     import tempfile
 
-    content = data.encode() if isinstance(data, str) else data
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
+        raise UnreadableInput(
+            "NK702", f"cannot write {shorten(path)}: {error.strerror or error}", help="check space and rights"
+        ) from None
+    finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise UnreadableInput(
-            "NK702", f"cannot write {shorten(path)}: {error.strerror}", help="check space and rights"
-        ) from None
 
 
 def write_csv(path: Path, text: str, provenance: Mapping[str, Any]) -> None:

@@ -60,7 +60,8 @@ def as_json(
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
+def about(s: Simulation) -> dict[str, Any]:
+    """What the numbers of one regimen are and rest on, as plain data."""
     return {
         "regimen": s.label,
         "patients": len(s.population),
@@ -74,6 +75,12 @@ def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
         "engine": s.engine,
         "assumptions": list(s.assumptions),
         "findings": [f.as_dict() for f in s.findings],
+    }
+
+
+def _regimen(s: Simulation, metrics: dict[str, Values]) -> dict[str, Any]:
+    return {
+        **about(s),
         "metrics": {k: _values(v) for k, v in metrics.items()},
         "infusions": [
             {

@@ -11,7 +11,9 @@ import hashlib
 import io
 import json
 import os
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,16 @@ from nksim.errors import InvalidInput, UnreadableInput
 from nksim.kinetics import native
 from nksim.kinetics.native import Room
 from nksim.metrics import measure
-from nksim.scale.summary import CHUNK, Job, Progress, Summary, Sums, ranges, refuse_too_large
+from nksim.scale.memory import chunk_of
+from nksim.scale.summary import Job, Progress, Summary, Sums, ranges
 from nksim.simulation import engine_used
 
-__all__ = ["PART", "compute", "identity", "run_parts"]
+__all__ = ["PART", "agree", "check", "compute", "identity", "kept_alive", "maker", "run_parts"]
 
 PART = 10_000
 _MANIFEST = "manifest.json"
+# Counts up whenever what stands in a part changes.
+_LAYOUT = 2
 
 
 def compute(job: Job, first: int, n: int) -> bytes:
@@ -37,11 +42,11 @@ def compute(job: Job, first: int, n: int) -> bytes:
     chunks, room = job.chunks(), Room()
     example = chunks.simulate(first, 1)
     sums = Sums(example, n)
-    for start, count in ranges(first, n, CHUNK):
+    for start, count in ranges(first, n, chunk_of(example.times_d.size)):
         sums.add(chunks.simulate(start, count, room), start - first)
     arrays: dict[str, NDArray[Any]] = {
         "bounds": np.array([sums.low, sums.high]),
-        "engine": np.array(_engine(job)),
+        "maker": np.array(maker(job)),
         "open_end": np.array(list(sums.open_end.values()), dtype=np.int64),
         **{f"metric.{name}": values for name, values in sums.values.items()},
         **{f"tally.{name}": values for name, values in sums.tally.packed().items()},
@@ -51,6 +56,20 @@ def compute(job: Job, first: int, n: int) -> bytes:
     return _hash(first, out.getvalue()) + out.getvalue()
 
 
+@contextmanager
+def kept_alive() -> Iterator[None]:
+    """Raise InvalidInput NK649 where a part is lost with its worker, or with the whole cluster."""
+    try:
+        yield
+    except (BrokenExecutor, CancelledError):
+        raise InvalidInput(
+            "NK649",
+            "a part was lost with its worker",
+            help="run it again; in --parts DIR the parts that are done are kept",
+        ) from None
+
+
+@kept_alive()
 def run_parts(
     job: Job,
     n: int,
@@ -67,9 +86,8 @@ def run_parts(
     NK647 when they are of another run, UnreadableInput NK648 when the directory cannot be written.
     """
     example = job.chunk(0, 1)
-    refuse_too_large(n, example.times_d.size, workers, CHUNK)
     store = None if directory is None else _Store(directory, job, n, size)
-    sums, done, here = Sums(example, n), 0, _engine(job)
+    sums, done, here = Sums(example, n), 0, maker(job)
 
     def take(first: int, part: bytes) -> None:
         nonlocal done
@@ -103,6 +121,11 @@ def run_parts(
     return sums.summary(example, measure(example), 0)
 
 
+def check(job: Job, n: int, directory: Path, size: int = PART) -> None:
+    """Raise InvalidInput NK647 where a directory holds parts of another run, UnreadableInput NK648 where it cannot."""
+    _Store(directory, job, n, size)
+
+
 def _hash(first: int, content: bytes) -> bytes:
     """Of a part's content and its place, so that no part is taken for another."""
     return hashlib.sha256(first.to_bytes(8, "big") + content).digest()
@@ -112,15 +135,20 @@ def _whole(first: int, part: bytes) -> bool:
     return _hash(first, part[32:]) == part[:32]
 
 
-def _add(sums: Sums, part: bytes, first: int, engine: str) -> int:
-    """Add a part, and say of how many patients it is; InvalidInput NK659 if another engine than `engine` made it."""
+def agree(theirs: str, ours: str) -> None:
+    """Raise `InvalidInput` NK659 where a part was not made as it would be here."""
+    if theirs != ours:
+        raise InvalidInput(
+            "NK659",
+            f"a worker has {theirs}, and here it is {ours}: the last digits would not agree",
+            help="one version on all machines; --engine numpy, which is the same everywhere, or workers like this one",
+        )
+
+
+def _add(sums: Sums, part: bytes, first: int, here: str) -> int:
+    """Add a part, and say of how many patients it is; InvalidInput NK659 if it was not made as `here`."""
     with np.load(io.BytesIO(part[32:]), allow_pickle=False) as arrays:
-        if (used := str(arrays["engine"])) != engine:
-            raise InvalidInput(
-                "NK659",
-                f"a worker's engine is {used}, and here it is {engine}: the last digits would not agree",
-                help="--engine numpy, which is the same everywhere, or workers like this machine",
-            )
+        agree(str(arrays["maker"]), here)
         names = [name.removeprefix("metric.") for name in arrays.files if name.startswith("metric.")]
         count = 0
         for name, still in zip(names, arrays["open_end"].tolist(), strict=True):
@@ -193,6 +221,11 @@ def _engine(job: Job) -> str:
     return f"native, {native.arithmetic()}" if used == "native" else used
 
 
+def maker(job: Job) -> str:
+    """Version and engine that compute a part, which must be the same for all parts of a run."""
+    return f"nksim {__version__} with engine {_engine(job)}"
+
+
 def identity(job: Job, n: int, size: int) -> dict[str, Any]:
     """What must be the same for two runs to share parts, in words and hashes."""
     example = job.chunk(0, 1)
@@ -201,6 +234,7 @@ def identity(job: Job, n: int, size: int) -> dict[str, Any]:
     doses = b"".join(a.tobytes() for a in (example.events.time_d, example.events.duration_d, example.events.amount))
     return {
         "nksim": __version__,
+        "layout": _LAYOUT,
         "engine": _engine(job),
         "protocol": job.choice.protocol.id,
         "protocol_sha256": job.choice.protocol.sha256,

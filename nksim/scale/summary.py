@@ -6,37 +6,28 @@ by their number, solved by themselves, measured by themselves, and counted in wh
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nksim.errors import InvalidInput
 from nksim.kinetics.native import Room
 from nksim.kinetics.solution import Solution, Steps
 from nksim.metrics import Values, measure
 from nksim.population import Population
 from nksim.protocol.choice import Choice
+from nksim.scale.memory import CHUNK, refuse_too_large
 from nksim.scale.tally import Tally
 from nksim.simulation import Plan, Settings, Simulation
 
-__all__ = [
-    "CHUNK", "Chunks", "Extent", "Job", "Progress", "Summary", "Sums", "available_bytes", "cores", "needed_bytes",
-    "ranges", "refuse_too_large", "summarise",
-]  # fmt: skip
+__all__ = ["Chunks", "Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
 
-CHUNK = 1000
+HISTOGRAMS = "quantiles by time come from histograms and are within 0.4 % of the exact ones"
 Progress = Callable[[int, int], None]
-_METRICS = 19
-_OUTPUTS = 9
-# What Python, NumPy and SciPy take, and what a tally takes of the bins that are filled, as measured.
-_PROGRAM_BYTES, _TALLY_BYTES_PER_SERIES = 130e6, 16e3
 
 
 @dataclass(frozen=True)
@@ -87,9 +78,10 @@ class Extent:
 
 @dataclass(frozen=True, eq=False)
 class Summary(Simulation):
-    """A simulation whose trajectories were counted and not kept."""
+    """A simulation whose trajectories were counted and not kept; its `job` can make them again."""
 
     tally: Tally = field(default_factory=lambda: Tally((), 0))
+    job: Job | None = None
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -106,8 +98,20 @@ class Summary(Simulation):
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What the result rests on, that quantiles by time are those of a histogram among it."""
-        return (*super().assumptions, "quantiles by time come from histograms and are within 0.4 % of the exact ones")
+        """What the result rests on, how it was summed up among it."""
+        return (*super().assumptions, *self.notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not kept of every patient, in sentences."""
+        kept = self.events.count
+        few = f"amounts and vials of drugs and cells are those of the first {kept:,} patients"
+        return (HISTOGRAMS, few) if kept < len(self.population) else (HISTOGRAMS,)
+
+    def held(self, most: int) -> Simulation:
+        """The first `most` patients, solved again."""
+        assert self.job is not None, "a summary without its job cannot be solved again"
+        return self.job.chunk(0, min(most, len(self.population)))
 
 
 class Sums:
@@ -183,37 +187,3 @@ def summarise(
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(workers)))
     return sums.summary(example, templates, first)
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def needed_bytes(n: int, times: int, workers: int, chunk: int = CHUNK) -> float:
-    """Memory at the peak of `summarise`, estimated."""
-    chunks = workers * min(chunk, n) * times * 8 * (_OUTPUTS + 6)
-    tallies = times * _OUTPUTS * _TALLY_BYTES_PER_SERIES
-    return _PROGRAM_BYTES + chunks + tallies + n * 8 * (_METRICS + 2)
-
-
-def available_bytes() -> float:
-    """Memory that the system can still give, or infinity where it does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return float(line.split()[1]) * 1024
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (OSError, ValueError, AttributeError):
-        return float("inf")
-
-
-def refuse_too_large(n: int, times: int, workers: int, chunk: int) -> None:
-    """`InvalidInput` NK645 when the run needs more memory than there is."""
-    needed, there = needed_bytes(n, times, workers, chunk), available_bytes()
-    if needed > there:
-        raise InvalidInput(
-            "NK645",
-            f"{n} patients at {times} times need {needed / 1e6:.0f} MB, and {there / 1e6:.0f} MB are free",
-            help="fewer patients (-n), a coarser grid (--every), fewer days (--days) or fewer --workers",
-        )

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from nksim import __version__
 from nksim.errors import Fault, NksimError, UsageError
 from nksim.output.charts import TITLES
-from nksim.scale.summary import cores
+from nksim.scale.memory import cores
 from nksim.web import answers
 from nksim.web.asked import LANGUAGES, MOST_DAYS, MOST_PATIENTS, Asked, parse, query, refuse
 from nksim.web.guards import Door, Guard, Refusal, new_session

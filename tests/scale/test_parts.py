@@ -1,6 +1,8 @@
 """Runs in parts: through any executor, killed, damaged and resumed, and always the same result."""
 
 import multiprocessing
+import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
@@ -41,7 +43,7 @@ def test_processes_give_the_same_bits_as_threads(whole):  # L7
 def test_a_cluster_of_two_workers_gives_the_same_bits(whole):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         assert digest(run_parts(job(), N, client.get_executor(), size=7)) == whole
@@ -88,9 +90,20 @@ def test_parts_of_another_version_are_refused(tmp_path, monkeypatch):
 
 def test_a_worker_with_another_engine_is_refused(monkeypatch):
     engines = iter(["native, fused", *["numpy"] * 20])
-    monkeypatch.setattr("nksim.scale.parts._engine", lambda job: next(engines))
+    monkeypatch.setattr("nksim.scale.parts.maker", lambda job: next(engines))
     with pytest.raises(InvalidInput, match=r"NK659.*numpy"):
         in_parts()
+
+
+def test_a_worker_that_dies_is_said(whole, tmp_path):
+    def dies(executor):
+        os.kill(next(iter(executor._processes)), signal.SIGKILL)
+
+    with ProcessPoolExecutor(1, mp_context=FORK) as executor:
+        executor.submit(os.getpid).result()
+        with pytest.raises(InvalidInput, match=r"NK649.*lost with its worker"):
+            run_parts(job(), N, executor, directory=tmp_path, size=SIZE, workers=1, progress=lambda *_: dies(executor))
+    assert in_parts(tmp_path) == whole
 
 
 def test_the_command_keeps_and_uses_parts(capsys, tmp_path):

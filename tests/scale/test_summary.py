@@ -1,18 +1,16 @@
 """A population summed up in chunks is the population, whatever the chunks."""
 
-import re
-
 import numpy as np
 import pytest
 from scale_cases import SETTINGS, job
 
-from nksim.cli import run
-from nksim.errors import InvalidInput
+from nksim.contributions import contributions
+from nksim.errors import UsageError
+from nksim.logistics import logistics
 from nksim.metrics import measure
 from nksim.regimen import protocol
 from nksim.run import compare, simulate
-from nksim.scale import summary as module
-from nksim.scale.summary import needed_bytes, summarise
+from nksim.scale.summary import summarise
 
 N = 70
 
@@ -51,16 +49,6 @@ def test_progress_is_told_to_the_last_patient():
     assert told == [(8, 30), (16, 30), (24, 30), (30, 30)]
 
 
-def test_a_run_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
-    monkeypatch.setattr(module, "available_bytes", lambda: 200e6)
-    with pytest.raises(InvalidInput, match=r"NK645.*need \d+ MB, and 200 MB are free"):
-        summarise(job(), 10_000_000)
-
-
-def test_a_million_patients_are_estimated_at_half_a_gigabyte():
-    assert 300e6 < needed_bytes(1_000_000, 389, 2) < 500e6
-
-
 @pytest.fixture
 def small(monkeypatch):
     """Few patients already count as many."""
@@ -86,14 +74,38 @@ def test_large_regimens_are_compared_in_the_same_patients(small, monkeypatch):
     assert repr(large.comparison.differences) == repr(held.comparison.differences)
 
 
-def test_no_bar_is_drawn_where_nobody_looks(small, capsys):
-    assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
-    assert capsys.readouterr().err == ""
+def test_drugs_cells_and_vials_of_a_large_run_are_those_of_its_patients(small, monkeypatch):
+    p = protocol("nkaml")
+    large = simulate(p, n=25, seed=3, settings=SETTINGS)
+    monkeypatch.setattr("nksim.scale.execution.MOST_DOSED", 10)
+    larger = simulate(p, n=25, seed=3, settings=SETTINGS)
+    monkeypatch.undo()
+    held = simulate(p, n=25, seed=3, settings=SETTINGS)
+    ours, theirs = ([u.amount.values.tolist() for u in logistics(r.simulation).uses] for r in (large, held))
+    assert ours == theirs
+    assert [u.amount.values.tolist() for u in logistics(larger.simulation).uses] == [x[:10] for x in theirs]
+    note = "amounts and vials of drugs and cells are those of the first 10 patients"
+    assert [note in r.simulation.assumptions for r in (large, larger, held)] == [False, True, False]
 
 
-def test_a_bar_goes_to_the_terminal(small, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert run("simulate nkaml --assume -n 25 --days 20 --every 1d --engine numpy".split()) == 0
-    out, err = capsys.readouterr()
-    assert re.search(r"simulating \[#{30}\] 25 of 25\n$", err)
-    assert "simulating" not in out
+def test_a_large_run_has_its_report_and_says_whose_curves_each_infusion_s_are(small, monkeypatch, tmp_path):
+    pytest.importorskip("altair")
+    p = protocol("nkaml").change("cells.days", "0, 7")
+    large = simulate(p, n=25, seed=3, settings=SETTINGS)
+    monkeypatch.setattr("nksim.contributions.MOST_PATIENTS", 10)
+    large.save(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "What each infusion adds: nkaml" in page
+    assert "steps a patient" not in page
+    found, chart = contributions(large.simulation), large.contributions()
+    monkeypatch.undo()
+    few = simulate(p, n=10, seed=3, settings=SETTINGS)
+    assert [m.tolist() for m in found.medians] == [m.tolist() for m in contributions(few.simulation).medians]
+    assert "Median of the first 10 virtual patients" in str(chart.to_dict()["title"])
+    assert "Median of the same virtual patients" in str(few.contributions().to_dict()["title"])
+
+
+@pytest.mark.parametrize("asked", [{"sensitivity": "persistence_d"}, {"uncertainty": 2}])
+def test_what_needs_curves_says_that_parts_do_not_hold_them(asked, tmp_path):
+    with pytest.raises(UsageError, match=r"NK6(47|69).*\n.*no --parts"):
+        simulate(protocol("nkaml"), n=5, settings=SETTINGS, parts=tmp_path, **asked)

@@ -38,5 +38,8 @@ def added(found: Contributions, provenance: Provenance) -> Any:
     days = alt.Chart(alt.Data(values=[{"time_d": d} for d in found.days]))
     rules = days.mark_rule(strokeDash=[2, 3], color=MUTED).encode(x="time_d:Q")
     chart = alt.layer(rules, lines).properties(width=WIDTH, height=HEIGHT)
-    notes = ["Median of the same virtual patients with only the first infusions, everything else as planned; log axis"]
+    who = "same" if found.first is None else f"first {found.first}"
+    notes = [
+        f"Median of the {who} virtual patients with only the first infusions, everything else as planned; log axis"
+    ]
     return finished(alt, chart, f"What each infusion adds: {found.label}", [*notes, provenance.line()])
