@@ -424,7 +424,7 @@ def _covariates(population: Population, times_d: Floats) -> Covariates:
             help="fewer patients (-n), a coarser grid (--every) or fewer days (--days)",
         )
     bsa_m2 = np.sqrt(population.height_cm * population.weight_kg / 3600)
-    return Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2)
+    return Covariates(population.weight_kg, bsa_m2, population.egfr_ml_min_1_73m2, population.index)
 
 
 def solved(

@@ -59,19 +59,18 @@ def solve(
     for start in range(0, max(count, 1), _CHUNK):
         part = slice(start, min(start + _CHUNK, count))
         own = {name: array[part] for name, array in arrays.items()}
-        patients = _Patients(events.patients(part), own, covariates.patients(part), offset=start)
+        patients = _Patients(events.patients(part), own, covariates.patients(part))
         chunks.append(_solve_chunk(patients, times, outputs=outputs, rtol=rtol))
     return chunks[0] if len(chunks) == 1 else _joined(chunks)
 
 
 @dataclass(frozen=True, eq=False)
 class _Patients:
-    """Consecutive patients out of a larger number, the first of them the `offset`-th."""
+    """Consecutive patients out of a larger number."""
 
     events: EventTable
     parameters: Mapping[str, Floats]
     covariates: Covariates
-    offset: int
 
 
 def _solve_chunk(patients: _Patients, times: Floats, *, outputs: Sequence[str], rtol: float) -> Solution:
@@ -91,7 +90,7 @@ def _solve_chunk(patients: _Patients, times: Floats, *, outputs: Sequence[str], 
         rows=tuple(rendering.states.index(name) for name in recorded),
         rtol=rtol,
         parameters=parameters,
-        offset=patients.offset,
+        covariates=covariates,
     )
     record, taken, refused = integrate(batch)
     states = {name: record[i].T for i, name in enumerate(recorded)}

@@ -80,11 +80,15 @@ class EventTable:
 
 @dataclass(frozen=True, eq=False)
 class Covariates:
-    """Body measures of n patients, each (n,): weight in kg, body surface in m2, eGFR in mL/min per 1.73 m2."""
+    """Body measures of n patients, each (n,): weight in kg, body surface in m2, eGFR in mL/min per 1.73 m2.
+
+    Messages name the patients by their `numbers`, which are their positions unless given.
+    """
 
     weight_kg: Floats
     bsa_m2: Floats
     egfr_ml_min_1_73m2: Floats
+    numbers: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         for name in ("weight_kg", "bsa_m2", "egfr_ml_min_1_73m2"):
@@ -94,6 +98,8 @@ class Covariates:
             object.__setattr__(self, name, array)
         if not self.weight_kg.shape == self.bsa_m2.shape == self.egfr_ml_min_1_73m2.shape:
             raise InvalidInput("NK616", "weight, body surface and eGFR differ in their number of patients")
+        if self.numbers is None:
+            object.__setattr__(self, "numbers", np.arange(self.count))
 
     @property
     def count(self) -> int:
@@ -102,4 +108,11 @@ class Covariates:
 
     def patients(self, chosen: slice | NDArray[np.intp]) -> Covariates:
         """The measures of some of the patients, in the order given."""
-        return Covariates(self.weight_kg[chosen], self.bsa_m2[chosen], self.egfr_ml_min_1_73m2[chosen])
+        assert self.numbers is not None
+        numbers = self.numbers[chosen]
+        return Covariates(self.weight_kg[chosen], self.bsa_m2[chosen], self.egfr_ml_min_1_73m2[chosen], numbers)
+
+    def named(self, i: int) -> str:
+        """What messages call the patient at position `i`."""
+        assert self.numbers is not None
+        return f"patient {self.numbers[i]}"

@@ -161,7 +161,7 @@ def solve(
         steps = int(call.taken[i] + call.refused[i])
         raise ModelFailure(
             "NK601",
-            f"patient {i}: no step could be taken at day {call.failed_at[i]:.6g} after {steps} steps",
+            f"{covariates.named(i)}: no step could be taken at day {call.failed_at[i]:.6g} after {steps} steps",
             help=f"look for an extreme value among {own}",
         )
     found = with_chimerism(outputs, call.record)

@@ -64,7 +64,9 @@ def solve(
         own |= {"weight_kg": float(covariates.weight_kg[i]), "bsa_m2": float(covariates.bsa_m2[i])}
         own["egfr"] = float(covariates.egfr_ml_min_1_73m2[i])
         constants.append(rendering.constants([own[name] for name in rendering.constant_inputs]))
-        record[i], areas[i] = _Patient(i, own, constants[-1], _doses(events, i, own), rendering).run(times, rtol)
+        record[i], areas[i] = _Patient(covariates.named(i), own, constants[-1], _doses(events, i, own), rendering).run(
+            times, rtol
+        )
     states = {name: record[:, :, j] for j, name in enumerate(rendering.states)}
     values = read_off(outputs, states, list(np.array(constants).T))
     values |= {name: record[:, :, width + j] for j, name in enumerate(("cy", "f_ara_a", "il2")) if name in outputs}
@@ -89,9 +91,9 @@ class _Patient:
     """One patient's constants and doses, and the right-hand side made of them."""
 
     def __init__(
-        self, index: int, own: Mapping[str, float], constants: list[float], doses: list[_Dose], rendering: Rendering
+        self, name: str, own: Mapping[str, float], constants: list[float], doses: list[_Dose], rendering: Rendering
     ) -> None:
-        self.index, self.own, self.constants, self.doses, self.rendering = index, own, constants, doses, rendering
+        self.name, self.own, self.constants, self.doses, self.rendering = name, own, constants, doses, rendering
         self.size = own["weight_kg"] / own["f_weight"]
         self.flow = self.size ** own["f_power"] * _H
         self.cy_v = own["cy_v"] * own["bsa_m2"] / own["cy_bsa"]
@@ -131,7 +133,7 @@ class _Patient:
     def _failure(self, why: str, day: float) -> ModelFailure:
         own = ", ".join(f"{name}={value:.6g}" for name, value in self.own.items())
         return ModelFailure(
-            "NK602", f"patient {self.index}: {why} after day {day:g}", help=f"look for an extreme value among {own}"
+            "NK602", f"{self.name}: {why} after day {day:g}", help=f"look for an extreme value among {own}"
         )
 
     def _row(self, y: Floats) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
+from nksim.kinetics.events import Covariates
 from nksim.kinetics.inputs import Feed, SegmentTable
 from nksim.kinetics.model import MODEL
 from nksim.kinetics.rendering import for_arrays
@@ -47,7 +48,7 @@ class Batch:
     rows: tuple[int, ...]
     rtol: float
     parameters: Mapping[str, Floats]
-    offset: int
+    covariates: Covariates
 
 
 class _Run:
@@ -247,6 +248,6 @@ def _guard(run: _Run, accepted: NDArray[np.bool_]) -> None:
     own = ", ".join(f"{name}={values[i]:.6g}" for name, values in run.batch.parameters.items())
     raise ModelFailure(
         "NK601",
-        f"patient {run.batch.offset + i}: no step could be taken at day {run.t[j]:.6g} after {int(steps[j])} steps",
+        f"{run.batch.covariates.named(i)}: no step could be taken at day {run.t[j]:.6g} after {int(steps[j])} steps",
         help=f"look for an extreme value among {own}",
     )

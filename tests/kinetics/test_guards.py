@@ -51,6 +51,12 @@ def test_a_step_that_cannot_be_taken_names_patient_and_parameters(extreme, named
 
 
 @pytest.mark.usefixtures("each_engine")
+def test_a_patient_keeps_its_number_among_others():
+    with pytest.raises(ModelFailure, match=r"NK601.*patient 3: "):
+        with_extreme(kc=1e16).only([4, 3]).solve()
+
+
+@pytest.mark.usefixtures("each_engine")
 def test_too_many_steps_are_stopped_and_name_patient_and_parameters(monkeypatch):
     # IL-15 that comes and goes 1e7 times a day is stable only in steps of a hundredth of a second.
     monkeypatch.setattr(stepping, "_MOST_STEPS", 1000)
