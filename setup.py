@@ -4,7 +4,7 @@ from setuptools import Extension, setup
 
 # Hoisting constants out of the engine's loop only fills registers that the loop needs.
 FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-gcse", "-Wno-psabi"]
-FLAGS.append("-fno-tree-loop-im")
+FLAGS += ["-fno-tree-loop-im", "-fno-tree-slp-vectorize"]
 
 setup(
     ext_modules=[

@@ -15,7 +15,7 @@ from nksim.output.charts.style import letters
 from nksim.output.markup import shown, table_html
 from nksim.output.numbers import WIDTH, interval, number, signed_number
 from nksim.output.provenance import Provenance
-from nksim.output.simulations import cutoffs_read, reading, resting, spread, who
+from nksim.output.simulations import cutoffs_read, middle_and_spread, reading, resting, who
 from nksim.output.text import in_words, table
 from nksim.schedule_difference import schedule_differences
 from nksim.simulation import Simulation
@@ -46,10 +46,10 @@ def _metrics(comparison: Comparison, names: Sequence[str]) -> str:
     rows = []
     for metric, base in comparison.metrics[0].items():
         unit = base.unit if base.unit != "yes" else "fraction"
-        rows.append([metric, unit, names[0], number(base.median), *spread(base), "", "", ""])
+        rows.append([metric, unit, names[0], *middle_and_spread(base), "", "", ""])
         for i, found in enumerate(comparison.differences, 1):
             values, d = comparison.metrics[i][metric], found[metric]
-            rows.append(["", "", names[i], number(values.median), *spread(values), *_difference(d)])
+            rows.append(["", "", names[i], *middle_and_spread(values), *_difference(d)])
     change = f"{names[1]} − A" if len(names) == 2 else "− A"
     header = ["metric", "unit", "", "median", "5 %", "95 %", change, "95 % interval", "higher in"]
     body = table(header, rows, right=frozenset({3, 4, 5, 6}))
@@ -154,12 +154,12 @@ def compared_rows(c: Comparison, names: Sequence[str]) -> Iterator[tuple[str, ..
     """Rows of text under `COMPARED_COLUMNS`: every metric of every regimen, with its difference to the first."""
     for metric, base in c.metrics[0].items():
         unit = base.unit if base.unit != "yes" else "fraction"
-        yield (f"{metric}, {unit}", names[0], number(base.median), *spread(base), *[""] * 8)
+        yield (f"{metric}, {unit}", names[0], *middle_and_spread(base), *[""] * 8)
         for name, found, metrics in zip(names[1:], c.differences, c.metrics[1:], strict=True):
             d, v = found[metric], metrics[metric]
             ratio, bounds, better, chance, needed = against(d)
             change = (signed_number(d.estimate), interval(d.low, d.high), ratio, bounds)
-            yield ("", name, number(v.median), *spread(v), *change, f"{d.higher} of {d.pairs}", better, chance, needed)
+            yield ("", name, *middle_and_spread(v), *change, f"{d.higher} of {d.pairs}", better, chance, needed)
 
 
 def comparison_html(comparison: Comparison, provenance: Provenance) -> str:

@@ -96,7 +96,7 @@ METRIC_COLUMNS = ("metric", "median", "5 %", "95 %", "unit", "n", "")
 def metric_rows(metrics: dict[str, Values]) -> list[tuple[str, ...]]:
     """A row of text for each metric, under `METRIC_COLUMNS`."""
     return [
-        (v.id, number(v.median), *spread(v), "fraction of patients" if v.unit == "yes" else v.unit, str(v.n), remark(v))
+        (v.id, *middle_and_spread(v), "fraction of patients" if v.unit == "yes" else v.unit, str(v.n), remark(v))
         for v in metrics.values()
     ]
 
@@ -140,11 +140,11 @@ def _middle(values: Values) -> str:
     return number(values.median) if values.n else f"– ({values.missing})"
 
 
-def spread(values: Values) -> list[str]:
-    """5 % and 95 % over patients; nothing for yes or no."""
+def middle_and_spread(values: Values) -> list[str]:
+    """Median, 5 % and 95 % over patients; of yes or no the fraction alone."""
     if values.unit == "yes":
-        return ["", ""]
-    return [number(values.quantile(0.05)), number(values.quantile(0.95))]
+        return [number(values.median), "", ""]
+    return [number(q) for q in values.quantiles((0.5, 0.05, 0.95))]
 
 
 def remark(values: Values) -> str:
