@@ -40,7 +40,7 @@ _Above = structure(
 _Last = structure("_Last", ("n times stride", ctypes.c_int64), ("limit", ctypes.c_double), ("values out", ADDRESS))
 _Tally = structure(
     "_Tally",
-    ("n times stride parts first_bin", ctypes.c_int64),
+    ("n times stride octaves first_bin", ctypes.c_int64),
     ("lowest_value highest_value", ctypes.c_double),
     ("values counts sums range under over", ADDRESS),
 )
@@ -108,8 +108,7 @@ def count(values: Floats, lowest: int, octaves: int, into: dict[str, NDArray[Any
     if library() is None:
         return False
     values = _side_by_side(values)
-    parts = into["counts"].shape[2]
-    size = {"parts": parts, "first_bin": (1023 + lowest) * parts}
+    size = {"octaves": octaves, "first_bin": (1023 + lowest) * into["counts"].shape[2]}
     limits = {"lowest_value": 2.0**lowest, "highest_value": 2.0 ** (lowest + octaves)}
     _call("nksim_tally", _Tally, values, {"values": values, **into}, **size, **limits)
     return True

@@ -70,10 +70,10 @@ struct Last {
 };
 
 struct Tally {
-    int64_t n, times, stride, parts, first_bin;  // parts of an octave, 2^PART_BITS
+    int64_t n, times, stride, octaves, first_bin;
     double lowest_value, highest_value;
     const double *values;    // (n, times)
-    uint32_t *counts;        // (octaves, times, parts)
+    uint32_t *counts;        // (octaves, times, 128)
     int64_t *sums;           // (times, 2): in units of 2^-7 and of 2^-46
     int64_t *range;          // (times, 2): lowest and highest bin that was filled
     int64_t *under, *over;   // (times)
