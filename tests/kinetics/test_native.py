@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +20,21 @@ from nksim.kinetics.solution import OUTPUTS
 ALL = (*OUTPUTS, *STATES)
 HALF_DAYS = np.arange(-7, 30.01, 0.5)
 GENERATED = Path(cplusplus.__file__).parent / "native" / "model.inc"
+SOURCE, CROSS = GENERATED.with_name("engine.cpp"), "aarch64-linux-gnu-g++"
 built = pytest.mark.skipif(not native.available(), reason="the native engine was not built")
+
+
+@pytest.mark.skipif(
+    not shutil.which(CROSS) or not SOURCE.exists(), reason=f"no {CROSS} (apt-get install g++-aarch64-linux-gnu)"
+)
+def test_the_engine_compiles_for_arm_with_its_own_vectors(tmp_path):
+    made = tmp_path / "engine.s"
+    flags = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-ffp-contract=off", "-fPIC", "-S"]
+    subprocess.run([CROSS, *flags, SOURCE, "-o", made], check=True)
+    # Products of vectors of two doubles: NEON, and no product fused with a sum.
+    text = made.read_text(encoding="utf-8")
+    assert re.search(r"fmul\tv\d+\.2d", text)
+    assert not re.search(r"fml[as]\tv\d+\.2d", text)
 
 
 def test_the_checked_in_equations_are_those_of_the_model():
