@@ -30,7 +30,8 @@ from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
 from nksim.scale.summary import Job, summarise
-from nksim.simulation import Settings, age_range, parameter_values
+from nksim.settings import Settings
+from nksim.simulation import age_range, parameter_values
 
 COUNTED = ("donor_nk", "host_nk", "alc", "il15")
 TIMES = np.arange(-28, 361) / 4.0

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from nksim.regimen import Regimen, protocol
     from nksim.run import Bodies, compare
     from nksim.schedule.siterules import SiteRules
-    from nksim.simulation import Settings
+    from nksim.settings import Settings
 
 _HOMES = {
     "Bodies": "nksim.run",
     "Patient": "nksim.patient",
     "Regimen": "nksim.regimen",
-    "Settings": "nksim.simulation",
+    "Settings": "nksim.settings",
     "SiteRules": "nksim.schedule.siterules",
     "compare": "nksim.run",
 }

@@ -14,7 +14,8 @@ from nksim.output.provenance import Provenance
 from nksim.population import virtual_population
 from nksim.protocol.choice import change
 from nksim.schedule.calendar import Calendar
-from nksim.simulation import OLDEST_DRAWN_Y, Settings
+from nksim.settings import Settings
+from nksim.simulation import OLDEST_DRAWN_Y
 from nksim.trial.asked import Asked
 from nksim.trial.designs import AnyDesign, Numbers, design
 from nksim.trial.exposure import Exposures, Link, exposures

@@ -9,8 +9,9 @@ from importlib import resources
 
 import numpy as np
 
+from nksim.doses import PRODUCTS
 from nksim.metrics import Values
-from nksim.simulation import PRODUCTS, Simulation
+from nksim.simulation import Simulation
 
 _UNITS = {"cy": "mg", "flu": "mg", "il2": "IU", "cells": "cells"}
 # A sum of doses is a float: a vial is not opened for the last digit of it.

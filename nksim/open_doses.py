@@ -13,12 +13,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from nksim.doses import planned_doses, sizes_of
 from nksim.kinetics.events import EventTable
 from nksim.open_inputs import OpenChoice, other_choice
 from nksim.population import Population
 from nksim.protocol.choice import Choice
 from nksim.schedule.amounts import Sizes, amounts_of
-from nksim.simulation import planned_doses, sizes_of
 
 Floats = NDArray[np.float64]
 Answers = tuple[tuple[str, str], ...]

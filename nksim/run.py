@@ -30,7 +30,8 @@ from nksim.scale.trajectories import follow
 from nksim.schedule.waivers import waived
 from nksim.sensitivity import Sensitivity
 from nksim.sensitivity import sensitivity as how_sensitive
-from nksim.simulation import Settings, Simulation, age_range
+from nksim.settings import Settings
+from nksim.simulation import Simulation, age_range
 from nksim.sweep import Span, Swept, span
 from nksim.sweep import sweep as swept_over
 from nksim.uncertain import uncertain

@@ -20,7 +20,8 @@ from nksim.open_doses import DoseTables
 from nksim.open_inputs import OpenChoice, OpenDose, OpenInput, OpenParameter, open_facts, open_parameters
 from nksim.population import Population, uniforms
 from nksim.protocol.choice import Choice
-from nksim.simulation import Settings, Simulation, simulate, solved
+from nksim.settings import Settings
+from nksim.simulation import Simulation, simulate, solved
 
 Floats = NDArray[np.float64]
 BASE_SAMPLES = 64

@@ -11,81 +11,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nksim.errors import InvalidInput, UsageError, shorten
+from nksim.doses import (
+    first_infusions,
+    given,
+    has_transgene,
+    infusion_ends,
+    infusion_starts,
+    origin_day,
+    planned_doses,
+    preset_of,
+    sizes_of,
+)  # fmt: skip
+from nksim.errors import InvalidInput, UsageError
 from nksim.kinetics import curves, empirical, engine, extinction, native, reference
-from nksim.kinetics.assay import Assay, copies_per_ug, counted, fraction
+from nksim.kinetics.assay import copies_per_ug, counted, fraction
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.native import Room, array_in
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
 from nksim.kinetics.solution import OUTPUTS, Solution
 from nksim.population import ASSUMPTIONS, Population, normals, uniforms
 from nksim.protocol.choice import Choice
-from nksim.protocol.model import Administration
-from nksim.schedule.amounts import Sizes, amounts_of
-from nksim.schedule.expansion import ANCHOR_CLOCK, Schedule, expand, timed
+from nksim.schedule.expansion import Schedule, expand
 from nksim.schedule.finding import Finding
 from nksim.schedule.safety import regimen_findings
 from nksim.schedule.timing import protocol_day
+from nksim.settings import Settings
 from nksim.slack import TIMINGS, drawn_shifts, shifted, solve_sampled
 
 Floats = NDArray[np.float64]
-TIMING = ("planned", "sampled")
-ENGINES = ("auto", "native", "numpy", "reference")
 # More values of curves than this are summed up as they go by, and more than the second are never held at once.
 MOST_VALUES = 30_000_000
 MOST_HELD = 120_000_000
-# What a product is to the kinetic model; a cell product is `cells`, anything else is on the calendar alone.
-PRODUCTS = {"cyclophosphamide": "cy", "fludarabine phosphate": "flu", "aldesleukin": "il2"}
 SAME_DONOR = "graft donor"
 # Minutes are counted from long before any first dose, so that they can number random draws.
 MINUTES_BEFORE = 1 << 21
 OPEN_AGE_Y = 120.0
 OLDEST_DRAWN_Y = 80.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a simulation is run and read: horizon and grid in days, engine, parameter set, assay.
-
-    `shifts` move parameters on their own scales, see `nksim.kinetics.parameters.perturbed`.
-    """
-
-    days: float = 90.0
-    every_d: float = 0.25
-    engine: str = "auto"
-    model: str = "model2"
-    lod: float = 0.01
-    lineage: str = "NK"
-    timing: str = "planned"
-    loq: float | None = None
-    sampled_cells: int | None = None
-    other_cells: float | None = None
-    copies_per_cell: float | None = None
-    shifts: tuple[tuple[str, float], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.days <= 1000 or not 1 / 96 <= self.every_d <= 7:
-            raise UsageError(
-                "NK640",
-                f"{self.days:g} days in steps of {self.every_d:g} days cannot be simulated",
-                help="--days from 1 to 1000 and --every from 15min to 7d",
-            )
-        if self.engine not in ENGINES:
-            raise UsageError("NK641", f"no engine {shorten(self.engine)}", help=f"one of {', '.join(ENGINES)}")
-        if self.timing not in TIMING:
-            raise UsageError("NK646", f"no timing {shorten(self.timing)}", help=f"one of {', '.join(TIMING)}")
-        if self.copies_per_cell is not None and (not 0 < self.copies_per_cell <= 100 or self.lineage != "leukocytes"):
-            raise UsageError(
-                "NK634",
-                "transgene copies per µg of DNA are those of all white cells",
-                help="--copies-per-cell up to 100, with --lineage leukocytes and --other-cells",
-            )
-        assert self.assay
-
-    @cached_property
-    def assay(self) -> Assay:
-        """The assay that chimerism is read with; raises `UsageError` as `Assay` does."""
-        return Assay(self.lineage, self.lod, self.loq, self.sampled_cells, self.other_cells)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +87,7 @@ class Simulation:
     @property
     def infusions_d(self) -> Floats:
         """Starts of the cell infusions in days from day 0."""
-        return _infusion_starts(self.events)
+        return infusion_starts(self.events)
 
     @property
     def chimerism_visible(self) -> bool:
@@ -265,7 +226,7 @@ class Plan:
     ) -> None:
         self.choice, self.seed, self.settings = choice, seed, settings or Settings()
         self.label, self.infusions = label or choice.name, infusions
-        if self.settings.copies_per_cell is not None and not _has_transgene(choice):
+        if self.settings.copies_per_cell is not None and not has_transgene(choice):
             raise UsageError(
                 "NK634", f"the cells of {choice.name} carry no transgene", help="leave out --copies-per-cell"
             )
@@ -286,9 +247,9 @@ class Plan:
         settings, sizes = self.settings, sizes_of(population)
         typical = like.typical if like else expand(self.choice, sizes.patient(0))
         found = like.findings if like else regimen_findings(typical)
-        events = _given(self.choice, self.planned, sizes)
+        events = given(self.choice, self.planned, sizes)
         if self.infusions is not None:
-            events = _first_infusions(events, self.infusions)
+            events = first_infusions(events, self.infusions)
         tables = [shifted(events, self.keys, shifts) for shifts in self.shifts]
         values = parameter_values(self.parameters, population.index, self.seed)
         few = self.parameter_set.extinct_below
@@ -296,17 +257,17 @@ class Plan:
         outputs = (*(name for name in OUTPUTS if name != "nk_chimerism"), "S") if few else OUTPUTS
         times_d = _grid([events, *tables], settings)
         if tables:
-            starts = np.array([_infusion_starts(t) for t in tables])
+            starts = np.array([infusion_starts(t) for t in tables])
             spread = np.array([starts.min(axis=0), starts.max(axis=0)])
             # The ends of infusions differ from timing to timing, so that no one count stands for them.
-            ends = np.full((len(population), len(_infusion_ends(events))), np.nan)
-            both, covariates = np.union1d(times_d, _infusion_ends(events)), _covariates(population, times_d)
+            ends = np.full((len(population), len(infusion_ends(events))), np.nan)
+            both, covariates = np.union1d(times_d, infusion_ends(events)), _covariates(population, times_d)
             solver = partial(_solver(settings.engine), outputs=outputs)
             dense = solve_sampled(solver, tables, population.index, values, covariates, both)
             solution = dense.at(np.searchsorted(both, times_d))
         else:
             solution, ends = solved(events, values, population, times_d, settings.engine, outputs, room)
-            spread = np.array([_infusion_starts(events)] * 2)
+            spread = np.array([infusion_starts(events)] * 2)
         if few:
             by_engine = engine_used(settings.engine) == "native"
             solution = _died_out(solution, values, population, self.seed, spread[1], few, by_engine, room)
@@ -350,12 +311,6 @@ def parameter_draws(parameter_set: ParameterSet, draws: int, seed: int) -> list[
     return [
         known.shifts([float(normals(seed, [k], f"uncertain {name}")[0]) for name in known.names]) for k in range(draws)
     ]
-
-
-def sizes_of(population: Population) -> Sizes:
-    """What the dose rules ask of a population."""
-    p = population
-    return Sizes(p.index, p.weight_kg, p.height_cm, p.age_y, p.male, p.egfr_ml_min_1_73m2)
 
 
 def engine_used(name: str) -> str:
@@ -438,7 +393,7 @@ def solved(
 ) -> tuple[Solution, Floats]:
     """Outputs at `times_d`, and donor NK counts (n, i) at the end of each cell infusion, by the named engine."""
     covariates = _covariates(population, times_d)
-    ends = _infusion_ends(events)
+    ends = infusion_ends(events)
     if engine_used(name) == "native" and empirical.PARAMETERS[0] not in values:
         made = native.solve(events, values, covariates, times_d, outputs=outputs, aside_d=ends, room=room)
         return made, made.aside["donor_nk"]
@@ -447,122 +402,11 @@ def solved(
     return dense.at(np.searchsorted(dense.times_d, times_d)), at_ends
 
 
-def _first_infusions(events: EventTable, count: int) -> EventTable:
-    """The same doses with nothing in the bags after the first `count` cell infusions."""
-    cells = np.flatnonzero([t == "cells" for t in events.target])
-    amount = events.amount.copy()
-    amount[:, cells[count:]] = 0.0
-    return EventTable(events.time_d, events.duration_d, events.target, amount)
-
-
 def parameter_values(parameters: Mapping[str, Parameter], index: NDArray[np.int64], seed: int) -> dict[str, Floats]:
     """Individual parameters (n,) of the patients numbered `index`; each has a random number of its own."""
     names = list(dict.fromkeys(p.normal for p in parameters.values() if p.cv > 0))
     drawn = normals(seed, index, [f"parameter {name}" for name in names])
     return draw(parameters, dict(zip(names, drawn, strict=True)))
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One modelled dose: when, how long, into what, and of which line and number."""
-
-    time_d: float
-    duration_d: float
-    target: str
-    line: Administration
-    number: int
-    occasion: int
-
-
-def origin_day(choice: Choice) -> int:
-    """The day, from the protocol's anchor, that curves and metrics count as 0: that of the first cells.
-
-    It is the anchor itself unless the protocol counts from something else, as from a transplantation; regimens can be
-    compared only from their cells.
-
-    >>> from nksim.protocol.catalog import load
-    >>> from nksim.protocol.choice import choose
-    >>> origin_day(choose(load("nkaml"))), origin_day(choose(load("cb-nk-mm"), level=1))
-    (0, -5)
-    """
-    found = timed(choice)
-    return min((found[x.id][0].start.day for x in choice.arm.lines if _target(choice, x) == "cells"), default=0)
-
-
-def planned_doses(choice: Choice) -> tuple[list[Planned], tuple[str, ...]]:
-    """The modelled doses of a choice in order of time, and the products that are not modelled."""
-    found, origin = timed(choice), origin_day(choice)
-    planned: list[Planned] = []
-    not_modelled: dict[str, None] = {}
-    for line in choice.arm.lines:
-        target = _target(choice, line)
-        if target is None:
-            not_modelled[line.product] = None
-            continue
-        length = line.over.chosen.value if line.over else None
-        duration_d = float(length.minutes) / 1440 if length else 0.0
-        for occasion in found[line.id]:
-            start_d = occasion.start.from_anchor_d(ANCHOR_CLOCK) - origin
-            given = occasion.number if _varies(line) else 1
-            planned.append(Planned(start_d, duration_d, target, line, given, occasion.number))
-    return sorted(planned, key=lambda p: p.time_d), tuple(not_modelled)
-
-
-def event_table(choice: Choice, sizes: Sizes) -> tuple[EventTable, tuple[str, ...]]:
-    """The modelled doses of all patients in order of time, and the products that are not modelled."""
-    planned, not_modelled = planned_doses(choice)
-    return _given(choice, planned, sizes), not_modelled
-
-
-def _given(choice: Choice, planned: Sequence[Planned], sizes: Sizes) -> EventTable:
-    """The planned doses in the amounts that these patients get."""
-    columns: dict[tuple[str, int], Floats] = {}
-    for p in planned:
-        if (p.line.id, p.number) not in columns:
-            columns[p.line.id, p.number] = amounts_of(p.line, p.number, sizes, choice.protocol)
-    return EventTable(
-        np.array([p.time_d for p in planned]),
-        np.array([p.duration_d for p in planned]),
-        tuple(p.target for p in planned),
-        np.stack([columns[p.line.id, p.number] for p in planned], axis=1),
-    )
-
-
-def _varies(line: Administration) -> bool:
-    """Whether a line lists one dose for each administration."""
-    return any(len(case.doses) > 1 for case in line.dose.chosen.value.cases)  # type: ignore[union-attr]
-
-
-def _target(choice: Choice, line: Administration) -> str | None:
-    product = choice.protocol.products.get(line.product)
-    if product is not None and product.kind == "nk":
-        return "cells"
-    return PRODUCTS.get(line.product)
-
-
-def preset_of(choice: Choice) -> str:
-    """The one kinetic preset of the arm's cell products."""
-    lines = [choice.protocol.products[x.product] for x in choice.arm.lines if _target(choice, x) == "cells"]
-    presets = sorted({p.kinetics or "" for p in lines})
-    if len(presets) != 1:
-        found = "gives no cells" if not presets else f"gives cells of different kinetics ({', '.join(presets)})"
-        raise InvalidInput("NK644", f"{choice.name} {found}", help="the model follows one cell product")
-    return presets[0]
-
-
-def _has_transgene(choice: Choice) -> bool:
-    cells = [p for p in choice.protocol.products.values() if p.kind == "nk"]
-    return all(p.transgene and not p.transgene.startswith("none") for p in cells)
-
-
-def _infusion_starts(events: EventTable) -> Floats:
-    return events.time_d[[t == "cells" for t in events.target]]
-
-
-def _infusion_ends(events: EventTable) -> Floats:
-    """Ends of the cell infusions in days; a push has its cells in a second later, for outputs come before a dose."""
-    cells = [t == "cells" for t in events.target]
-    return np.asarray(events.time_d[cells] + np.maximum(events.duration_d[cells], 1 / 86400))
 
 
 def _grid(tables: list[EventTable], settings: Settings) -> Floats:

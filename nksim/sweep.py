@@ -12,7 +12,8 @@ from nksim.errors import UsageError, shorten
 from nksim.metrics import Values, metric
 from nksim.population import Population
 from nksim.protocol.choice import Choice
-from nksim.simulation import Settings, simulate
+from nksim.settings import Settings
+from nksim.simulation import simulate
 
 Floats = NDArray[np.float64]
 STEPS = 13

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from nksim.doses import sizes_of
 from nksim.population import virtual_population
 from nksim.protocol.catalog import catalog, load
 from nksim.protocol.choice import choose, unanswered
 from nksim.schedule.amounts import amounts_of
 from nksim.schedule.dosing import dose_of
-from nksim.simulation import sizes_of
 
 ANSWERS = {
     "cells.dose": "1e7 cells/kg", "cells.days": "0, 7", "cy.dose": "300 mg/m^2", "cy.days": "-5..-3",

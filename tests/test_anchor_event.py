@@ -18,7 +18,7 @@ from nksim.run import Bodies, simulate
 from nksim.schedule.calendar import place
 from nksim.schedule.expansion import expand
 from nksim.schedule.safety import findings
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 ADULT = Patient(weight="80 kg", height="180 cm", age="50 y", sex="M")  # BSA sqrt(80 x 180 / 3600) = 2 m2 (Mosteller)
 

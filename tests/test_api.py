@@ -9,7 +9,7 @@ import pytest
 import nksim
 from nksim.cli import run as command
 from nksim.errors import UsageError
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 CHILD = {"weight": "20 kg", "height": "110 cm", "age": "6 y"}
 PLACE = {"day0": "2027-03-01", "tz": "Asia/Shanghai"}

@@ -8,7 +8,7 @@ import nksim
 from nksim.errors import UsageError
 from nksim.output import charts
 from nksim.output.charts import FLOORS, rendered
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from nksim.cli import run
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
-from nksim.simulation import Settings, age_range, simulate
+from nksim.settings import Settings
+from nksim.simulation import age_range, simulate
 
 EXPORT = ["export", "nkaml", "--to", "sbml", "--assume", "--days", "40"]
 

@@ -7,7 +7,7 @@ import pytest
 
 import nksim
 from nksim.cli import run
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 FEW = ["-n", "3", "--days", "15", "--every", "12h"]
 OUTPUTS = ["donor_nk", "host_nk", "nk_chimerism", "nk_chimerism_assay", "alc", "il15", "cy", "f_ara_a", "il2"]

@@ -12,7 +12,7 @@ from nksim.logistics import logistics, vials
 from nksim.pareto import aims, front
 from nksim.sample_size import patients_per_arm, patients_per_arm_for_fractions, superiority
 from nksim.schedule_difference import schedule_differences
-from nksim.simulation import Settings
+from nksim.settings import Settings
 from nksim.variants import axis, grid
 
 

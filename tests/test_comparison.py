@@ -10,7 +10,7 @@ import nksim
 from nksim.comparison import compare, median_interval, paired_proportions
 from nksim.errors import UsageError
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 SHORT = Settings(days=15, every_d=0.5)
 

@@ -11,7 +11,7 @@ from nksim.metrics import METRICS, measure
 from nksim.noncompartmental import auc
 from nksim.regimen import protocol
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 TIMES = np.arange(-28, 161) / 4.0  # days -7 to 40, every 6 h
 

@@ -10,7 +10,7 @@ from printed import same_text
 
 import nksim
 from nksim.cli import run
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")

@@ -11,7 +11,8 @@ from nksim.open_inputs import open_facts
 from nksim.population import fitting_ages
 from nksim.run import Bodies, simulate
 from nksim.sensitivity import _indices, sensitivity
-from nksim.simulation import Settings, age_range
+from nksim.settings import Settings
+from nksim.simulation import age_range
 from nksim.sweep import span, sweep
 
 SHORT = Settings(days=15, every_d=0.5)

@@ -9,7 +9,7 @@ from nksim.kinetics.parameters import load
 from nksim.population import virtual_population
 from nksim.reliance import reliance
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 
 def nkaml():

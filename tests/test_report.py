@@ -14,7 +14,7 @@ from nksim.output import charts
 from nksim.output.report import as_html
 from nksim.output.report_pdf import as_pdf
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 pytest.importorskip("vl_convert")
 SHORT = Settings(days=30, every_d=0.5)

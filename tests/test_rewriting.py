@@ -13,7 +13,7 @@ from nksim.errors import InvalidInput
 from nksim.patient import Patient
 from nksim.regimen import protocol
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 TEXT = (Path(__file__).parents[1] / "protocols" / "nkaml.yaml").read_text(encoding="utf-8")
 # What stands in the file, and the same quantity.

@@ -10,7 +10,8 @@ from nksim.cli import run as cli
 from nksim.errors import UsageError
 from nksim.population import virtual_population
 from nksim.run import simulate as run
-from nksim.simulation import Settings, simulate
+from nksim.settings import Settings
+from nksim.simulation import simulate
 
 DAYS = Settings(days=28, every_d=1.0, sampled_cells=150)
 

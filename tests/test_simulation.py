@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from nksim.doses import event_table
 from nksim.errors import InvalidInput, Unanswered, UsageError
 from nksim.patient import Patient
 from nksim.population import virtual_population
@@ -15,7 +16,8 @@ from nksim.run import Bodies
 from nksim.run import simulate as run
 from nksim.schedule.amounts import Sizes
 from nksim.schedule.expansion import expand
-from nksim.simulation import Settings, event_table, simulate
+from nksim.settings import Settings
+from nksim.simulation import simulate
 
 TARGETS = {"cy": "cy", "flu": "flu", "il2": "il2", "cells": "cells"}
 SHORT = Settings(days=20, every_d=0.5)

@@ -20,7 +20,7 @@ from nksim.run import simulate
 from nksim.schedule.calendar import place
 from nksim.schedule.expansion import ANCHOR_CLOCK, expand, timed
 from nksim.schedule.spread import slacks, spreads
-from nksim.simulation import Settings
+from nksim.settings import Settings
 from nksim.slack import TIMINGS, drawn_shifts
 
 TEXT = (Path(__file__).parent / "bad_inputs" / "B000_good_protocol.yaml").read_text()

@@ -57,7 +57,8 @@ def export(
     from nksim.output.provenance import provenance
     from nksim.run import Bodies
     from nksim.schedule.waivers import waived
-    from nksim.simulation import Settings, age_range, simulate
+    from nksim.settings import Settings
+    from nksim.simulation import age_range, simulate
 
     paths = options.checked_outputs([output] if output else [], ("xml", "sbml"), force=force)
     answers = options.parsed_settings(settings)

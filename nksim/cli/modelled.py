@@ -15,7 +15,8 @@ from nksim.errors import Misread, UsageError, shorten
 
 if TYPE_CHECKING:
     from nksim.run import ComparedRuns, Run
-    from nksim.simulation import Settings, Simulation
+    from nksim.settings import Settings
+    from nksim.simulation import Simulation
 
 _how = options.together(
     click.option("--days", type=float, default=90, show_default=True, help="Last day of the run."),
@@ -82,7 +83,7 @@ def modelled(command: Callable[..., int]) -> Callable[..., int]:
 
 def _settings(days: float, every: str, engine: str, model: str, timing: str, assay: dict[str, Any]) -> Settings:
     """Settings from the options' text; raises `UsageError` NK640 for a step that is not one."""
-    from nksim.simulation import Settings
+    from nksim.settings import Settings
     from nksim.units import duration
 
     try:

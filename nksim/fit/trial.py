@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from nksim.doses import event_table, preset_of, sizes_of
 from nksim.kinetics import Floats
 from nksim.kinetics.events import EventTable
 from nksim.kinetics.parameters import ParameterSet, draw, perturbed
@@ -20,7 +21,7 @@ from nksim.protocol.choice import Choice, choose
 from nksim.protocol.model import Protocol
 from nksim.protocol.reading import parse_protocol
 from nksim.schedule.expansion import ANCHOR_CLOCK, expand
-from nksim.simulation import age_range, event_table, preset_of, sizes_of, solved
+from nksim.simulation import age_range, solved
 from nksim.units import quantity
 
 __all__ = ["Arm", "Curves", "Part", "Spec", "arm_of", "observations_of_the_package", "sampling_days", "specs"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nksim.doses import event_table, sizes_of
 from nksim.kinetics import Floats, reference
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import load, typical
@@ -16,7 +17,8 @@ from nksim.protocol.catalog import load as load_protocol
 from nksim.protocol.choice import choose
 from nksim.qualification.check import Check
 from nksim.qualification.drugs import engines
-from nksim.simulation import Settings, age_range, event_table, parameter_values, simulate, sizes_of
+from nksim.settings import Settings
+from nksim.simulation import age_range, parameter_values, simulate
 
 OUTPUTS = ("donor_nk", "host_nk", "alc", "il15")
 ARMS = (("nkaml", None), ("umn-haplo-nk", "cohort1"), ("umn-haplo-nk", "cohort3"))

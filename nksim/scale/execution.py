@@ -8,12 +8,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from nksim.doses import event_table, sizes_of
 from nksim.scale import memory
 from nksim.scale.held import held
 from nksim.scale.memory import chunk_of, cores
 from nksim.scale.parts import PART, check, run_parts
 from nksim.scale.summary import Job, Progress, Summary, summarise
-from nksim.simulation import Simulation, event_table, sizes_of, too_many_to_hold
+from nksim.simulation import Simulation, too_many_to_hold
 
 __all__ = ["execute"]
 

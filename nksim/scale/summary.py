@@ -22,7 +22,8 @@ from nksim.population import Population
 from nksim.protocol.choice import Choice
 from nksim.scale.memory import CHUNK, refuse_too_large
 from nksim.scale.tally import Tally
-from nksim.simulation import Plan, Settings, Simulation
+from nksim.settings import Settings
+from nksim.simulation import Plan, Simulation
 
 __all__ = ["Chunks", "Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
 

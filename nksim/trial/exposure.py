@@ -15,7 +15,8 @@ from nksim.metrics import METRICS
 from nksim.population import Population
 from nksim.protocol.choice import choose
 from nksim.protocol.model import Protocol
-from nksim.simulation import Settings, simulate
+from nksim.settings import Settings
+from nksim.simulation import simulate
 
 Floats = NDArray[np.float64]
 

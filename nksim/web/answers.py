@@ -320,7 +320,7 @@ def _assessment(calendar: Calendar, row: Row, lang: Language) -> AssessmentShown
 def _run(asked: Asked, progress: Progress | None) -> Any:
     """The simulation of one regimen, or the comparison of several; the same calls as the command line's."""
     from nksim.run import Bodies, compare, simulate
-    from nksim.simulation import Settings
+    from nksim.settings import Settings
 
     command = asked.commands().get("simulate")
     chosen = [_regimen(r, asked, command) for r in asked.regimens]

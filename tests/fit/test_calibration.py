@@ -19,7 +19,7 @@ from nksim.kinetics.reading import read
 from nksim.protocol import catalog
 from nksim.regimen import protocol
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 HEAD = "trial,arm,day,analyte,statistic,value,unit,n,source\n"
 SMALL = Plan("model2_prior", (Prior("pmax", 0.55, ""), Prior("pmax cv", 0.5, "")), {}, 60, 5)

@@ -19,7 +19,7 @@ from nksim.metrics import persistence_d
 from nksim.protocol import catalog
 from nksim.regimen import protocol
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 HEAD = "trial,arm,day,analyte,statistic,value,unit,n,source\n"
 GOOD = "T,cohort1,14,donor_nk_count,median,5.8,cells/uL,10,a paper\n"

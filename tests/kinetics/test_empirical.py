@@ -9,7 +9,7 @@ from nksim.errors import InvalidInput
 from nksim.kinetics.empirical import PARAMETERS, curve
 from nksim.regimen import protocol
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 # Stein 2019 as transcribed in nlmixr2lib: Cmax 24,000, Tmax 9.3 d, foldx 3,900, alpha 0.16, FB 0.0079, beta 0.0032.
 STEIN = {k: np.array([v]) for k, v in zip(PARAMETERS, (24000.0, 9.3, 3900.0, 0.16, 0.0079, 0.0032), strict=True)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nksim.kinetics.extinction import extinction_chance, factors
 from nksim.regimen import protocol
 from nksim.run import simulate
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 RATES = st.floats(0.01, 2.0)
 

@@ -14,7 +14,8 @@ from kinetic_cases import CURRENT, ENGINES, GRID, built, mixed_case
 from nksim.cli import run
 from nksim.errors import ModelFailure, UsageError
 from nksim.kinetics import native, reference, stepping
-from nksim.simulation import Settings, engine_used
+from nksim.settings import Settings
+from nksim.simulation import engine_used
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["simulate", "nkaml", "--assume", "-n", "3", "--days", "10", "--every", "12h"]

@@ -7,7 +7,8 @@ from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
 from nksim.scale.summary import Job
-from nksim.simulation import Settings, age_range
+from nksim.settings import Settings
+from nksim.simulation import age_range
 
 SETTINGS = Settings(days=20, every_d=1.0)
 

@@ -13,7 +13,8 @@ from scale_cases import everything, job
 from nksim.kinetics import native
 from nksim.metrics import measure
 from nksim.scale.summary import Sums, ranges, summarise
-from nksim.simulation import Settings, simulate
+from nksim.settings import Settings
+from nksim.simulation import simulate
 
 CHUNKS = (1, 7, 64, 1000)
 # More patients than the largest chunk holds where an engine is fast; two months, in which a third die out.

@@ -17,7 +17,7 @@ from nksim.population import Population
 from nksim.run import simulate
 from nksim.scale import execution, memory
 from nksim.scale.held import held
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 SAMPLED = Settings(days=20, every_d=1.0, timing="sampled", sampled_cells=500)
 

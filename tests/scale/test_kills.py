@@ -17,7 +17,7 @@ from scale_cases import everything, job
 from nksim.errors import InvalidInput, UnreadableInput
 from nksim.scale.parts import compute, run_parts
 from nksim.scale.summary import summarise
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 N, KILLS = 20, 50
 FORK = multiprocessing.get_context("fork")

@@ -15,7 +15,7 @@ from nksim.run import compare, simulate
 from nksim.scale import execution, memory
 from nksim.scale.memory import needed_bytes
 from nksim.scale.summary import summarise
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 MB = 1e6
 

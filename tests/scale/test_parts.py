@@ -12,7 +12,7 @@ from nksim.cli import run
 from nksim.errors import InvalidInput
 from nksim.scale.parts import run_parts
 from nksim.scale.summary import summarise
-from nksim.simulation import Settings
+from nksim.settings import Settings
 
 N, SIZE = 40, 4
 FORK = multiprocessing.get_context("fork")

@@ -10,7 +10,7 @@ from nksim.population import virtual_population
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.protocol.reading import parse_protocol
-from nksim.simulation import Settings
+from nksim.settings import Settings
 from nksim.trial.exposure import Link, exposures
 from nksim.trial.plan import plan_of
 

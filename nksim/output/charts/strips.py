@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nksim.doses import origin_day
 from nksim.output.charts.style import WIDTH
 from nksim.schedule.expansion import Event
-from nksim.simulation import Simulation, origin_day
+from nksim.simulation import Simulation
 
 _ROW, _LANE = 16, 7
 # The glyphs are those of WGL4, which the fonts of every drawing library have.
