@@ -133,7 +133,12 @@ def test_l3_shifting_all_doses_shifts_the_curve(solve, case, given_doses, shift)
 @law(PATIENTS, doses(), st.integers(2, 9))
 def test_l4_a_dose_in_simultaneous_parts_is_the_dose(solve, case, given_doses, n):
     parts = [(t, d, name, x / n) for t, d, name, x in given_doses for _ in range(n)]
-    assert_near(solve(case, parts), solve(case, given_doses), 1e-10)
+    if n in (2, 4, 8):
+        # Halves add up to the last bit.
+        assert_same_bits(solve(case, parts), solve(case, given_doses))
+    else:
+        # The last bit of a sum may turn a step that is just accepted into one that is just refused.
+        assert_near(solve(case, parts, rtol=TIGHT), solve(case, given_doses, rtol=TIGHT), 1e-9)
 
 
 @law(st.integers(0, 10**6), st.permutations(range(9)), st.integers(1, 8))
