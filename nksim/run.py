@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nksim import comparison as pairing
 from nksim.attainment import goals as parsed_goals
-from nksim.errors import UsageError, shorten
+from nksim.errors import Unanswered, UsageError, shorten
 from nksim.inquiry import NOTHING_MORE, Inquiry
 from nksim.metrics import Values, measure, metric
 from nksim.observed import Observed, read_observed
@@ -306,7 +306,7 @@ def compare(
     directory.
     """
     chosen = [one for r in regimens for one in r.arms()]
-    choices = [one.choice().answered(accept_assumed=True) for one in chosen]
+    choices = _answered(chosen)
     if len(choices) < 2:
         raise UsageError("NK660", "a comparison needs two regimens", help="name another protocol or arm")
     wanted, both = parsed_goals(goals), aims(pareto) if pareto else None
@@ -337,6 +337,23 @@ def rank_gaps(
     (found,) = simulate(
         regimen, n=101, seed=seed, bodies=bodies, settings=settings, sensitivity=name
     ).inquiry.sensitivities
+    return found
+
+
+def _answered(regimens: Sequence[Regimen]) -> list[Choice]:
+    """The choices of regimens, once all of them are known; what is not is asked of all at once, each by its name."""
+    found, faults = [], []
+    several = len({r.protocol.id for r in regimens}) > 1
+    for regimen in regimens:
+        try:
+            found.append(regimen.choice().answered(accept_assumed=True))
+        except Unanswered as error:
+            whose = regimen.protocol.id
+            for fault in error.faults:
+                mend = (fault.help or "").replace("--set ", f"--set {whose}:")
+                faults.append(replace(fault, message=f"{whose}: {fault.message}", help=mend) if several else fault)
+    if faults:
+        raise Unanswered(list(dict.fromkeys(faults)))
     return found
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 import nksim
 from nksim.comparison import compare, median_interval, paired_proportions
-from nksim.errors import UsageError
+from nksim.errors import Unanswered, UsageError
 from nksim.run import simulate
 from nksim.settings import Settings
 
@@ -121,3 +121,20 @@ def test_regimens_in_different_patients_are_refused():
 def test_an_unknown_metric_is_refused(pair):
     with pytest.raises(UsageError, match="no metric"):
         compare(pair.comparison.simulations, ["happiness"])
+
+
+def test_what_is_unknown_is_asked_of_all_regimens_at_once_and_each_by_its_name():
+    with pytest.raises(Unanswered) as asked:
+        nksim.compare(nksim.protocol("jk500"), nksim.protocol("nkaml"), nksim.protocol("nkg2d-carnk"), n=2)
+    helps = [fault.help for fault in asked.value.faults]
+    assert any(h.startswith('answer with --set jk500:cells.dose="') for h in helps)
+    assert any(h.startswith("answer with --set nkg2d-carnk:") for h in helps)
+    assert all(fault.message.startswith(("jk500: ", "nkg2d-carnk: ")) for fault in asked.value.faults)
+
+
+def test_variants_of_one_protocol_are_asked_once_and_without_its_name():
+    p = nksim.protocol("jk500").change("cells.dose", "1e7 cells/kg")
+    with pytest.raises(Unanswered) as asked:
+        nksim.compare(p, p, n=2)
+    (fault,) = asked.value.faults
+    assert fault.help.startswith("answer with --set cells.days=")
