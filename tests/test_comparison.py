@@ -125,11 +125,11 @@ def test_an_unknown_metric_is_refused(pair):
 
 def test_what_is_unknown_is_asked_of_all_regimens_at_once_and_each_by_its_name():
     with pytest.raises(Unanswered) as asked:
-        nksim.compare(nksim.protocol("jk500"), nksim.protocol("nkaml"), nksim.protocol("nkg2d-carnk"), n=2)
+        nksim.compare(nksim.protocol("jk500"), nksim.protocol("nkaml"), nksim.protocol("donor-nk-il2"), n=2)
     helps = [fault.help for fault in asked.value.faults]
     assert any(h.startswith('answer with --set jk500:cells.dose="') for h in helps)
-    assert any(h.startswith("answer with --set nkg2d-carnk:") for h in helps)
-    assert all(fault.message.startswith(("jk500: ", "nkg2d-carnk: ")) for fault in asked.value.faults)
+    assert any(h.startswith("answer with --set donor-nk-il2:") for h in helps)
+    assert all(fault.message.startswith(("jk500: ", "donor-nk-il2: ")) for fault in asked.value.faults)
 
 
 def test_variants_of_one_protocol_are_asked_once_and_without_its_name():
