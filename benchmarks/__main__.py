@@ -9,27 +9,25 @@ left out. Tables go to stdout, plots to benchmarks/*.svg (nksim[charts]).
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from subprocess import DEVNULL, run
 
 import numpy as np
 
 from benchmarks import plots
+from benchmarks.growth import lengthening
 from benchmarks.rivals import RIVALS
 from nksim.kinetics import engine, native, reference
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
-from nksim.scale.summary import Job, summarise
+from nksim.scale.summary import Job
 from nksim.settings import Settings
 from nksim.simulation import age_range, parameter_values
 
@@ -139,41 +137,6 @@ def race(n: int, rounds: int = 3) -> list[tuple[str, str, float, float]]:
                 seconds = took(partial(this.solve, w.first(this.count)))
                 times[this.name] = min(seconds, times.get(this.name, np.inf))
     return [(c.program, c.name, c.count / times[c.name], errors[c.name]) for c in entered if c.name in errors]
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A whole run as `nksim simulate` makes it: patients, processor and clock seconds, peak memory in MB."""
-
-    count: int
-    processor_s: float
-    clock_s: float
-    peak_mb: float
-
-
-def whole(count: int) -> Whole:
-    """Such a run on two threads, after one of a single patient that loads all there is to load."""
-    choice = choose(load("nkaml")).answered(accept_assumed=True)
-    job = Job(choice, partial(Bodies().population, seed=1, ages=age_range(choice)), 1, Settings())
-    summarise(job, 1)
-    clock = time.perf_counter()
-    processor = took(partial(summarise, job, count, workers=2))
-    clock = time.perf_counter() - clock
-    return Whole(count, processor, clock, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def lengthening(counts: Sequence[int]) -> list[Whole]:
-    """Whole runs, each in a process of its own, with what every patient after the first costs."""
-    print("  patients  processor s  us a patient  us a further one  clock s  peak MB")
-    made: list[Whole] = []
-    for count in counts:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-            made.append(fresh.submit(whole, count).result())
-        w, first = made[-1], made[0]
-        further = (w.processor_s - first.processor_s) / (count - 1) * 1e6 if count > 1 else float("nan")
-        times = f"{w.processor_s:13.2f} {w.processor_s / count * 1e6:13.1f} {further:17.1f} {w.clock_s:8.2f}"
-        print(f"{count:10,}{times} {w.peak_mb:8.0f}", flush=True)
-    return made
 
 
 def main(n: int, longest: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.__main__ import Whole
+    from benchmarks.growth import Whole
 
 HERE = Path(__file__).parent
 
