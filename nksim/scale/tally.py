@@ -7,9 +7,6 @@ counted in whole numbers: two tallies merged in any order, of any chunks, are th
 
 from __future__ import annotations
 
-import contextlib
-import math
-import mmap
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -45,8 +42,9 @@ class _Series:
 
     @classmethod
     def empty(cls, times: int) -> _Series:
+        # Memory that is never written to is never taken from the system; what neighbouring times write lies together.
         return cls(
-            _untouched((OCTAVES, times, PARTS)),
+            np.zeros((OCTAVES, times, PARTS), dtype=np.uint32),
             np.zeros((times, 2), dtype=np.int64),
             np.tile(np.array([_NO_BIN, -1]), (times, 1)),
             np.zeros(times, dtype=np.int64),
@@ -136,19 +134,6 @@ class Tally:
     def _number(s: _Series) -> NDArray[np.int64]:
         counted = [s.counts[s.octaves(t), t].sum(dtype=np.int64) for t in range(len(s.under))]
         return np.asarray(s.under + np.array(counted))
-
-
-def _untouched(shape: tuple[int, int, int]) -> NDArray[np.uint32]:
-    """Zeros that take no memory until they are written to, and then large pages of it, where the system has such.
-
-    What neighbouring times write to lies together, so that few pages are taken.
-    """
-    if not hasattr(mmap, "MADV_HUGEPAGE") or not math.prod(shape):
-        return np.zeros(shape, dtype=np.uint32)
-    held = mmap.mmap(-1, 4 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(OSError):  # a kernel without large pages
-        held.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(held, dtype=np.uint32).reshape(shape)
 
 
 def _count(values: Floats, series: _Series) -> None:
