@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -47,14 +48,69 @@ HELD = "fewer patients (-n), and no --parts or --cluster: their curves must be h
 SAVED_AS = ("csv", "json", "svg", "png", "txt", "html", "pdf", "parquet")
 
 
+class _Outcome(ABC):
+    """What a run and a comparison hand out alike."""
+
+    provenance: Provenance
+
+    @property
+    @abstractmethod
+    def simulations(self) -> Sequence[Simulation]:
+        """Those of its regimens."""
+
+    @abstractmethod
+    def chart(self, name: str) -> alt.VConcatChart:
+        """A chart by its name; needs `nksim[charts]`."""
+
+    @abstractmethod
+    def summary_csv(self) -> str:
+        """Mean and quantiles of every output at every time, as CSV."""
+
+    @abstractmethod
+    def json(self) -> str:
+        """Metrics, assumptions and provenance as JSON."""
+
+    @abstractmethod
+    def results(self) -> Results:
+        """All that charts and reports are made from."""
+
+    def report(self) -> Page:
+        """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
+        from nksim.output.pages import report
+
+        return report(self.results())
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        force: bool = False,
+        chart: str | None = None,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report).
+
+        .parquet holds the curves of every patient (`nksim[parquet]`). Those of a large run were not kept, and are made
+        again on `workers` threads or on an `executor`, a few patients at a time; `progress` is told how many are done.
+        """
+        _save(Path(path), self, force, chart, workers, executor, progress)
+
+
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(_Outcome):
     """One regimen simulated in virtual patients."""
 
     simulation: Simulation
     provenance: Provenance
     inquiry: Inquiry = NOTHING_MORE
     observed: tuple[Observed, ...] = ()
+
+    @property
+    def simulations(self) -> Sequence[Simulation]:
+        """The one that it has."""
+        return [self.simulation]
 
     @cached_property
     def _metrics(self) -> dict[str, Values]:
@@ -85,29 +141,6 @@ class Run:
         made: alt.LayerChart = added(contributions(self.simulation, output), self.provenance)
         return made
 
-    def report(self) -> Page:
-        """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
-        from nksim.output.pages import report
-
-        return report(self.results())
-
-    def save(
-        self,
-        path: str | Path,
-        *,
-        force: bool = False,
-        chart: str | None = None,
-        workers: int | None = None,
-        executor: Executor | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report).
-
-        .parquet holds the curves of every patient (`nksim[parquet]`). Those of a large run were not kept, and are made
-        again on `workers` threads or on an `executor`, a few patients at a time; `progress` is told how many are done.
-        """
-        _save(Path(path), self, force, chart, workers, executor, progress)
-
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
         return simulations.summary_csv([self.simulation])
@@ -127,13 +160,18 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class ComparedRuns:
+class ComparedRuns(_Outcome):
     """Regimens simulated in the same virtual patients."""
 
     comparison: pairing.Comparison
     provenance: Provenance
     inquiry: Inquiry = NOTHING_MORE
     observed: tuple[Observed, ...] = ()
+
+    @property
+    def simulations(self) -> Sequence[Simulation]:
+        """One for each regimen, in order."""
+        return self.comparison.simulations
 
     def results(self) -> Results:
         """All that charts and reports are made from."""
@@ -155,29 +193,6 @@ class ComparedRuns:
 
         made: alt.LayerChart = forest(self.comparison, self.provenance)
         return made
-
-    def report(self) -> Page:
-        """The report's contents, for `nksim.output.report.as_html` and `report_pdf.as_pdf`."""
-        from nksim.output.pages import report
-
-        return report(self.results())
-
-    def save(
-        self,
-        path: str | Path,
-        *,
-        force: bool = False,
-        chart: str | None = None,
-        workers: int | None = None,
-        executor: Executor | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        """Writes .csv (summary over time), .json, .txt (metrics), .svg, .png (`chart`), .html or .pdf (report).
-
-        .parquet holds the curves of every patient (`nksim[parquet]`). Those of a large run were not kept, and are made
-        again on `workers` threads or on an `executor`, a few patients at a time; `progress` is told how many are done.
-        """
-        _save(Path(path), self, force, chart, workers, executor, progress)
 
     def summary_csv(self) -> str:
         """Mean and quantiles of every output at every time, as CSV."""
@@ -432,7 +447,7 @@ def _provenance(done: Sequence[Simulation], regimen: Regimen) -> Provenance:
 
 def _save(
     path: Path,
-    made: Run | ComparedRuns,
+    made: _Outcome,
     force: bool,
     chart: str | None,
     workers: int | None,
@@ -460,7 +475,7 @@ def _save(
     elif form == "parquet":
         from nksim.output import trajectories
 
-        followed = [(s, follow(s, workers=workers, executor=executor)) for s in _simulations(made)]
+        followed = [(s, follow(s, workers=workers, executor=executor)) for s in made.simulations]
         trajectories.write(path, followed, made.provenance, progress)
     elif form in ("svg", "png"):
         from nksim.output.charts import rendered
@@ -470,10 +485,6 @@ def _save(
         files.write(path, made.json() if form == "json" else str(made))
 
 
-def _chartable(made: Run | ComparedRuns) -> str:
+def _chartable(made: _Outcome) -> str:
     """Chimerism, or counts where chimerism cannot see the cells."""
-    return "nk_chimerism" if all(s.chimerism_visible for s in _simulations(made)) else "donor_nk"
-
-
-def _simulations(made: Run | ComparedRuns) -> Sequence[Simulation]:
-    return [made.simulation] if isinstance(made, Run) else made.comparison.simulations
+    return "nk_chimerism" if all(s.chimerism_visible for s in made.simulations) else "donor_nk"

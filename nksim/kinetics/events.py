@@ -6,7 +6,7 @@ Times are days from day 0, durations days, amounts mg (Cy), mg of fludarabine ph
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,13 +82,13 @@ class EventTable:
 class Covariates:
     """Body measures of n patients, each (n,): weight in kg, body surface in m2, eGFR in mL/min per 1.73 m2.
 
-    Messages name the patients by their `numbers`, which are their positions unless given.
+    Messages name the patients by their `numbers` (n,), which are their positions unless given.
     """
 
     weight_kg: Floats
     bsa_m2: Floats
     egfr_ml_min_1_73m2: Floats
-    numbers: NDArray[np.int64] | None = None
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         for name in ("weight_kg", "bsa_m2", "egfr_ml_min_1_73m2"):
@@ -98,8 +98,10 @@ class Covariates:
             object.__setattr__(self, name, array)
         if not self.weight_kg.shape == self.bsa_m2.shape == self.egfr_ml_min_1_73m2.shape:
             raise InvalidInput("NK616", "weight, body surface and eGFR differ in their number of patients")
-        if self.numbers is None:
+        if not self.numbers.size:
             object.__setattr__(self, "numbers", np.arange(self.count))
+        if self.numbers.shape != self.weight_kg.shape:
+            raise InvalidInput("NK616", f"{len(self.numbers)} numbers for {self.count} patients")
 
     @property
     def count(self) -> int:
@@ -108,11 +110,9 @@ class Covariates:
 
     def patients(self, chosen: slice | NDArray[np.intp]) -> Covariates:
         """The measures of some of the patients, in the order given."""
-        assert self.numbers is not None
         numbers = self.numbers[chosen]
         return Covariates(self.weight_kg[chosen], self.bsa_m2[chosen], self.egfr_ml_min_1_73m2[chosen], numbers)
 
     def named(self, i: int) -> str:
         """What messages call the patient at position `i`."""
-        assert self.numbers is not None
         return f"patient {self.numbers[i]}"

@@ -83,10 +83,6 @@ class Tally:
         if series.over.any():
             raise ModelFailure("NK604", f"{name} reaches {2.0 ** (LOWEST + OCTAVES):g} or is not a number")
 
-    def merge(self, other: Tally) -> None:
-        """Add another tally to this one."""
-        self.unpack(other.packed())
-
     def mean(self, name: str) -> Floats:
         """Means (t,) over the patients, to 1e-14."""
         series = self._series[name]

@@ -44,3 +44,8 @@ def test_events_cannot_be_changed_behind_their_back():
 def test_bodies_that_cannot_be_are_refused(weight):
     with pytest.raises(InvalidInput, match=r"NK61[06]"):
         Covariates(weight, [1.0], [140.0])
+
+
+def test_numbers_that_do_not_fit_the_patients_are_refused():
+    with pytest.raises(InvalidInput, match="NK616.*3 numbers for 2 patients"):
+        Covariates([20.0, 30.0], [0.8, 1.0], [140.0, 140.0], np.arange(3))

@@ -50,7 +50,7 @@ def test_any_order_and_any_split_count_the_same(counting):
     order = np.random.default_rng(1).permutation(len(x))
     pieces = counted(*np.array_split(x[order], 13))
     first, second = counted(x[:1000]), counted(x[1000:])
-    second.merge(first)
+    second.unpack(first.packed())
     assert contents(counted(x)) == contents(pieces) == contents(second)
 
 
