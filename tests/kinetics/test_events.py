@@ -47,5 +47,5 @@ def test_bodies_that_cannot_be_are_refused(weight):
 
 
 def test_numbers_that_do_not_fit_the_patients_are_refused():
-    with pytest.raises(InvalidInput, match="NK616.*3 numbers for 2 patients"):
+    with pytest.raises(InvalidInput, match=r"NK616.*3 numbers for 2 patients"):
         Covariates([20.0, 30.0], [0.8, 1.0], [140.0, 140.0], np.arange(3))
