@@ -12,10 +12,15 @@ from nksim.kinetics.timeline import Timeline
 __all__ = ["DRUG_OUTPUTS", "areas", "concentrations"]
 
 DRUG_OUTPUTS = ("cy", "f_ara_a", "il2")
+# A concentration of less than this, in mg/L or IU/mL, is none: far less than any assay finds.
+NONE_BELOW = 1e-12
 
 
 def concentrations(course: CourseOf, line: Timeline, times_d: Floats) -> dict[str, Floats]:
-    """Arrays (n, t) of cy and f_ara_a in mg/L and il2 in IU/mL; at the time of a dose the value is the one before."""
+    """Arrays (n, t) of cy and f_ara_a in mg/L and il2 in IU/mL; at the time of a dose the value is the one before.
+
+    Values below `NONE_BELOW` are 0.
+    """
     n = line.segments.shape[0]
     out = {name: np.zeros((n, times_d.shape[0])) for name in DRUG_OUTPUTS}
     if course.cy.shape[0] == 0:
@@ -35,6 +40,8 @@ def concentrations(course: CourseOf, line: Timeline, times_d: Floats) -> dict[st
         il2 = course.central[at] * np.exp(-rates.ke * t)
         il2 = il2 + rates.ka * course.depot[at] * chain2(rates.ka, rates.ke, t)
         out["il2"][:, j] = np.where(begun, il2, 0.0)
+    for values in out.values():
+        values[values < NONE_BELOW] = 0.0
     return out
 
 

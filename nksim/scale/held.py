@@ -17,7 +17,7 @@ from nksim.simulation import Simulation, engine_used
 __all__ = ["held"]
 
 # The reference solver takes a good part of a second for ten patients; NumPy is quickest with thousands at once.
-_CHUNKS = {"reference": 10, "numpy": 4 * CHUNK}
+_CHUNKS = {"reference": 10, "numpy": 4000}
 
 
 def held(job: Job, n: int, threads: Executor, progress: Progress | None = None, *, chunk: int = 0) -> Simulation:

@@ -12,7 +12,7 @@ __all__ = [
     "parts_bytes", "refuse_too_large", "refuse_without", "summed_bytes", "working_bytes",
 ]  # fmt: skip
 
-CHUNK = 1000
+CHUNK = 1250
 _MOST_ROWS = 1 << 20
 _METRICS = 19
 _OUTPUTS = 9
@@ -22,10 +22,10 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def chunk_of(times: int) -> int:
-    """Patients whose curves at so many times are worked on together: at most 1000, and at most 2^20 rows of them.
+    """Patients whose curves at so many times are worked on together: at most 1250, and at most 2^20 rows of them.
 
     >>> chunk_of(389), chunk_of(10_000)
-    (1000, 104)
+    (1250, 104)
     """
     return max(1, min(CHUNK, _MOST_ROWS // times))
 

@@ -161,15 +161,21 @@ def ranges(first: int, n: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(size, first + n - start)
 
 
+def _even(n: int, workers: int, most: int) -> int:
+    """The size of chunks, at most so many, of which all workers get the same number."""
+    rounds = -(-n // (workers * most))
+    return -(-n // (workers * rounds))
+
+
 def summarise(
     job: Job, n: int, *, first: int = 0, workers: int = 1, chunk: int = CHUNK, progress: Progress | None = None
 ) -> Summary:
-    """Simulate `n` patients numbered from `first` on `workers` threads, and sum them up."""
+    """Simulate `n` patients numbered from `first` on `workers` threads, at most `chunk` at a time, and sum them up."""
     chunks = job.chunks()
     example = chunks.simulate(first, 1)
     templates = measure(example)
     refuse_too_large(n, example.times_d.size, workers, chunk)
-    todo, guard, sums, done = ranges(first, n, chunk), threading.Lock(), Sums(example, n), 0
+    todo, guard, sums, done = ranges(first, n, _even(n, workers, chunk)), threading.Lock(), Sums(example, n), 0
 
     def work(_: int) -> None:
         nonlocal done

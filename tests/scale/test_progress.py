@@ -24,6 +24,7 @@ def long(monkeypatch):
 def either(request, monkeypatch):
     if request.param == "summed":
         monkeypatch.setattr("nksim.simulation.MOST_VALUES", 1)
+    return request.param
 
 
 @pytest.fixture
@@ -44,7 +45,8 @@ def test_no_bar_is_drawn_where_nobody_looks(long, either, capsys, args):
 def test_simulate_draws_a_bar_to_its_end(long, either, terminal, capsys):
     assert run([*SIMULATE, "--workers", "1"]) == 0
     out, err = capsys.readouterr()
-    assert bars(err) == [(10, 25), (20, 25), (25, 25)]
+    # What is summed up is shared out evenly.
+    assert bars(err) == [(k, 25) for k in ((10, 20, 25) if either == "held" else (9, 18, 25))]
     assert err.endswith(f"simulating [{'#' * 30}] 25 of 25\n")
     assert "simulating" not in out
 
@@ -52,7 +54,8 @@ def test_simulate_draws_a_bar_to_its_end(long, either, terminal, capsys):
 def test_compare_draws_one_bar_for_all_regimens(long, either, terminal, capsys):
     assert run([*COMPARE, "--workers", "1"]) == 0
     out, err = capsys.readouterr()
-    assert bars(err) == [(10, 50), (20, 50), (25, 50), (35, 50), (45, 50), (50, 50)]
+    ends = (10, 20, 25) if either == "held" else (9, 18, 25)
+    assert bars(err) == [(before + k, 50) for before in (0, 25) for k in ends]
     assert err.count("\n") == 1
     assert "simulating" not in out
 

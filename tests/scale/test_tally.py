@@ -5,7 +5,7 @@ import pytest
 
 from nksim.errors import ModelFailure
 from nksim.kinetics import curves, native
-from nksim.scale.tally import Tally
+from nksim.scale.tally import LOWEST, OCTAVES, Tally
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -54,11 +54,31 @@ def test_any_order_and_any_split_count_the_same(counting):
     assert contents(counted(x)) == contents(pieces) == contents(second)
 
 
-def test_both_ways_of_counting_give_the_same_bits(monkeypatch):
-    x = values()
-    fast = contents(counted(x))
+@pytest.mark.skipif(not native.available(), reason="the native engine was not built")
+@pytest.mark.parametrize(("n", "times"), [(1, 1), (3, 17), (4001, 9), (2049, 145), (5, 700)])
+@pytest.mark.parametrize("width", [3, 2, 1, 0], ids=["avx512", "avx2", "narrow", "baseline"])
+def test_both_ways_of_counting_give_the_same_bits(monkeypatch, width, n, times):
+    if width > native.library().nksim_widest():
+        pytest.skip("this processor has no such instructions")
+    monkeypatch.setattr(curves, "_widest", lambda: width)
+    # Nobody has any for a while, as before the first cells; what is negative or next to nothing counts as nothing.
+    wide = values(n, times + 3)
+    wide[:, times // 3 : times // 2] = 0.0
+    wide[:: n // 2 + 1, times // 4] = -1.0
+    x = wide[:, :times]
+    fast = contents(counted(x, x[::2]))
     monkeypatch.setattr(curves, "count", lambda *_: False)
-    assert contents(counted(x)) == fast
+    assert contents(counted(x, x[::2])) == fast
+
+
+@pytest.mark.skipif(not native.available(), reason="the native engine was not built")
+def test_values_beyond_the_limit_are_counted_apart_at_their_time():
+    into = Tally(("x",), 20)._series["x"].arrays()
+    x = np.ones((7, 20))
+    x[2, 18] = x[3, 18] = np.nan
+    x[4, 5] = 1e300
+    assert curves.count(x, LOWEST, OCTAVES, into)
+    assert {int(t): int(n) for t, n in enumerate(into["over"]) if n} == {5: 1, 18: 2}
 
 
 def test_what_is_packed_is_all_there_is(counting):

@@ -91,6 +91,8 @@ static const int64_t MOST_STEPS = 100000;
 static const double SAFETY = 0.95, BY_NOW = 0.2, BY_PAST = 0.04, STRETCH = 1.05;
 // What is left of a drug is taken for nothing below these: mg/L of Cy and F-ara-A, and effective IL-2 in IU/mL.
 static const double NO_DRUG = 1e-9, NO_IL2 = 3e-7;
+// As in levels.py.
+static const double NONE_BELOW = 1e-12;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NKSIM_X86 1
