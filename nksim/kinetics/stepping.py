@@ -28,8 +28,9 @@ _FIRST_STEP_D = 0.03
 _FIRST_STEP_OF_CELLS_D = 1e-4
 _LONGEST_STEP_D = 1.0
 # When the source of an exchange is down to this part of what it fills, and the shares are right but for what stepping
-# at the limit of stability leaves of them, the exchange is over.
-_RUN_DRY, _NOT_YET_AT_REST = 1e-7, 1e-4
+# at the limit of stability leaves of them, the exchange is over; both in tolerances, so that what is neglected shrinks
+# with them.
+_RUN_DRY, _NOT_YET_AT_REST = 0.04, 40.0
 _MOST_STEPS = 100_000
 # A step that all but reaches the end of its segment is stretched to it.
 _STRETCH = 1.05
@@ -214,7 +215,8 @@ def _unbind(run: _Run, accepted: NDArray[np.bool_]) -> None:
     one, other, source = run.y[run.pair]
     both = one + other
     part = run.c[run.share] * both
-    idle = accepted & (source <= _RUN_DRY * one) & (np.abs(one - part) <= _NOT_YET_AT_REST * one)
+    rtol = run.batch.rtol
+    idle = accepted & (source <= _RUN_DRY * rtol * one) & (np.abs(one - part) <= _NOT_YET_AT_REST * rtol * one)
     idle &= (run.feed.cells_per_d <= 0.0) & (run.c[run.bound[0]] > 0.0)
     if not idle.any():
         return

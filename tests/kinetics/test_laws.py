@@ -34,9 +34,8 @@ DRUGS = ("cy", "f_ara_a", "il2")
 # Less than this of a drug is none, in each of two curves whose sum is more.
 NO_DRUG = 1e-12
 TIMES = np.arange(-1.0, 30.01, 0.5)
-# However tight the tolerance, what has all but gone is taken for gone (see `Exchange`, and the native engine's drugs), and
-# so what would be the same but for steps is the same to this.
-TIGHT, SETTLED = 1e-9, 1e-6
+# What would be the same but for steps is the same to this; the rest is the rounding of thousands of steps.
+TIGHT, SETTLED = 1e-11, 1e-8
 # What the engine promises of its default tolerance.
 PROMISED = 1e-4
 Solve = Callable[..., Solution]
@@ -140,8 +139,8 @@ def test_l3_shifting_all_doses_shifts_the_curve(solve, case, given_doses, shift)
 @law(PATIENTS, doses(), st.integers(2, 9))
 def test_l4_a_dose_in_simultaneous_parts_is_the_dose(solve, case, given_doses, n):
     parts = [(t, d, name, x / n) for t, d, name, x in given_doses for _ in range(n)]
-    if n in (2, 4, 8):
-        # Halves add up to the last bit.
+    if n == 2 and len({dose[:3] for dose in given_doses}) == len(given_doses):
+        # Two halves add up to the last bit, unless there is a third to be added.
         assert_same_bits(solve(case, parts), solve(case, given_doses))
     else:
         # The last bit of a sum may turn a step that is just accepted into one that is just refused.

@@ -86,7 +86,7 @@ enum DrugRow {
 
 // As in stepping.py and timeline.py, where the reasons stand.
 static const double FLOOR = 1e-100, FIRST_STEP = 0.03, FIRST_STEP_OF_CELLS = 1e-4, LONGEST_STEP = 1.0;
-static const double SHORTEST_STEP = 1e-12, EARLY = 0.25, COURSE = 28.0, SPLIT = 0.1, NEAR = 1e-2, NOT_YET_AT_REST = 1e-4, RUN_DRY = 1e-7;
+static const double SHORTEST_STEP = 1e-12, EARLY = 0.25, COURSE = 28.0, SPLIT = 0.1, NEAR = 1e-2, NOT_YET_AT_REST = 40.0, RUN_DRY = 0.04;
 static const int64_t MOST_STEPS = 100000;
 static const double SAFETY = 0.95, BY_NOW = 0.2, BY_PAST = 0.04, STRETCH = 1.05;
 // What is left of a drug is taken for nothing below these: mg/L of Cy and F-ara-A, and effective IL-2 in IU/mL.
