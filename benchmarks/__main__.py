@@ -20,7 +20,7 @@ from subprocess import DEVNULL, run
 import numpy as np
 
 from benchmarks import plots
-from benchmarks.growth import lengthening
+from benchmarks.growth import lengthening, sharing
 from benchmarks.rivals import RIVALS
 from nksim.kinetics import engine, native, reference
 from nksim.kinetics.events import Covariates, EventTable
@@ -152,9 +152,8 @@ def main(n: int, longest: int) -> None:
         for count in (1, 10, 100, 1000, n):
             part = workload(count)
             print(f"{count:8}   {best(partial(solved, native.solve, part), 9) / count * 1e6:10.1f}")
-        w = workload(n)
-        one, two = (best(partial(solved, native.solve, w, threads=t), 5, time.perf_counter) for t in (1, 2))
-        print(f"\ntwo threads: {one / two:.2f} times as fast as one by the clock")
+        shared = min(longest, 20_000)
+        print(f"\n{shared:,} patients, whole runs: two threads {sharing(shared):.2f} times as fast as one by the clock")
     print("\nstart-up, whole process, s by the clock")
     for line in ("--help", "calendar nkaml --weight 25kg --height 128cm --age 8y --day0 2027-03-01 --tz UTC --assume",
                  "simulate nkaml -n 1 --assume"):  # fmt: skip

@@ -28,27 +28,46 @@ class Whole:
     peak_mb: float
 
 
+def job() -> Job:
+    """NKAML as its file says, in patients of its ages."""
+    choice = choose(load("nkaml")).answered(accept_assumed=True)
+    return Job(choice, partial(Bodies().population, seed=1, ages=age_range(choice)), 1, Settings())
+
+
 def whole(count: int) -> Whole:
     """Such a run on two threads, after one of a single patient that loads all there is to load."""
-    choice = choose(load("nkaml")).answered(accept_assumed=True)
-    job = Job(choice, partial(Bodies().population, seed=1, ages=age_range(choice)), 1, Settings())
-    summarise(job, 1)
+    this = job()
+    summarise(this, 1)
     clock = time.perf_counter()
     processor = time.process_time()
-    summarise(job, count, workers=2)
+    summarise(this, count, workers=2)
     processor = time.process_time() - processor
     clock = time.perf_counter() - clock
     return Whole(count, processor, clock, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def lengthening(counts: Sequence[int]) -> list[Whole]:
-    """Whole runs, each in a process of its own."""
-    print("  patients  processor s  us a patient  clock s  peak MB")
-    made: list[Whole] = []
-    for count in counts:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-            made.append(fresh.submit(whole, count).result())
-        w = made[-1]
-        times = f"{w.processor_s:13.2f} {w.processor_s / count * 1e6:13.1f} {w.clock_s:8.2f}"
-        print(f"{count:10,}{times} {w.peak_mb:8.0f}", flush=True)
-    return made
+def lengthening(counts: Sequence[int], rounds: int = 3) -> list[Whole]:
+    """Whole runs, each in a process of its own: of several rounds the one that took the processor least."""
+    made: dict[int, list[Whole]] = {count: [] for count in counts}
+    for _ in range(rounds):
+        for count in counts:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+                made[count].append(fresh.submit(whole, count).result())
+    least = [min(made[count], key=lambda w: w.processor_s) for count in counts]
+    print("  patients  processor s  us a patient  us each further one  clock s  peak MB")
+    for before, w in zip([None, *least], least, strict=False):
+        each = f"{w.processor_s / w.count * 1e6:13.1f}"
+        more = (w.processor_s - before.processor_s) / (w.count - before.count) * 1e6 if before else None
+        further = "" if more is None else f"{more:.1f}"
+        print(f"{w.count:10,}{w.processor_s:13.3f} {each} {further:>20} {w.clock_s:8.2f} {w.peak_mb:8.0f}")
+    return least
+
+
+def sharing(count: int, rounds: int = 7) -> float:
+    """How many times as fast by the clock a whole run is on two threads as on one, the fastest round of each."""
+    this, least = job(), {1: float("inf"), 2: float("inf")}
+    for workers in (1, 2) * rounds:
+        start = time.perf_counter()
+        summarise(this, count, workers=workers)
+        least[workers] = min(least[workers], time.perf_counter() - start)
+    return least[1] / least[2]

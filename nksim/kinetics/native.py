@@ -26,7 +26,8 @@ from nksim.kinetics.events import TARGETS, Covariates, EventTable
 from nksim.kinetics.levels import DRUG_OUTPUTS
 from nksim.kinetics.model import MODEL
 from nksim.kinetics.rendering import for_arrays
-from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, with_chimerism
+from nksim.kinetics.solution import OUTPUTS, Solution, Steps, checked, stuck, with_chimerism
+from nksim.kinetics.stepping import MOST_STEPS
 from nksim.kinetics.timeline import merged
 
 __all__ = [
@@ -157,13 +158,8 @@ def solve(
         raise MemoryError
     i = int(call.failed[0])
     if i < n:
-        own = ", ".join(f"{name}={values[i]:.6g}" for name, values in arrays.items())
         steps = int(call.taken[i] + call.refused[i])
-        raise ModelFailure(
-            "NK601",
-            f"{covariates.named(i)}: no step could be taken at day {call.failed_at[i]:.6g} after {steps} steps",
-            help=f"look for an extreme value among {own}",
-        )
+        raise stuck(covariates.named(i), arrays, i, float(call.failed_at[i]), steps, MOST_STEPS)
     found = with_chimerism(outputs, call.record)
     columns = place[np.searchsorted(times, further_d)]
     return Solution(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nksim.errors import InvalidInput
+from nksim.errors import InvalidInput, ModelFailure
 from nksim.kinetics import Floats
 from nksim.kinetics.assay import fraction
 from nksim.kinetics.drugs import DRUG_PARAMETERS
@@ -17,7 +17,7 @@ from nksim.kinetics.levels import DRUG_OUTPUTS
 from nksim.kinetics.model import MODEL
 from nksim.kinetics.rendering import Rendering, for_arrays
 
-__all__ = ["OUTPUTS", "Solution", "Steps", "checked", "read_off", "states_for", "with_chimerism"]
+__all__ = ["OUTPUTS", "Solution", "Steps", "checked", "read_off", "states_for", "stuck", "with_chimerism"]
 
 # fmt: off
 _DIVISORS = frozenset((
@@ -133,6 +133,15 @@ def read_off(outputs: Sequence[str], states: Mapping[str, Floats], constants: Se
         elif name in states:
             made[name] = states[name]
     return made
+
+
+def stuck(who: str, parameters: Mapping[str, Floats], i: int, day: float, steps: int, most: int) -> ModelFailure:
+    """NK601 for patient `i`, called `who`, whom an engine left at a `day` after so many steps, or more than `most`."""
+    own = ", ".join(f"{name}={values[i]:.6g}" for name, values in parameters.items())
+    what = f"no step could be taken at day {day:.6g} after {steps} steps"
+    if steps > most:
+        what = f"{steps} steps came no farther than day {day:.6g}"
+    return ModelFailure("NK601", f"{who}: {what}", help=f"look for an extreme value among {own}")
 
 
 def with_chimerism(outputs: Sequence[str], made: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
 from nksim.kinetics.events import Covariates
 from nksim.kinetics.inputs import Feed, SegmentTable
 from nksim.kinetics.model import MODEL
 from nksim.kinetics.rendering import for_arrays
+from nksim.kinetics.solution import stuck
 from nksim.kinetics.timeline import Timeline
 from nksim.kinetics.tsit5 import ERROR, NODES, STAGES, weights
 
-__all__ = ["Batch", "integrate"]
+__all__ = ["MOST_STEPS", "Batch", "integrate"]
 
 # Keeps a state of exactly zero from dividing by zero. Tolerance is thus relative throughout; a step that loses the
 # sign of a state is refused.
@@ -31,7 +31,7 @@ _LONGEST_STEP_D = 1.0
 # at the limit of stability leaves of them, the exchange is over; both in tolerances, so that what is neglected shrinks
 # with them.
 _RUN_DRY, _NOT_YET_AT_REST = 0.04, 40.0
-_MOST_STEPS = 100_000
+MOST_STEPS = 100_000
 # A step that all but reaches the end of its segment is stretched to it.
 _STRETCH = 1.05
 _SAFETY, _BY_NOW, _BY_PAST = 0.95, 0.2, 0.04
@@ -242,14 +242,10 @@ def _clear(run: _Run, accepted: NDArray[np.bool_]) -> None:
 def _guard(run: _Run, accepted: NDArray[np.bool_]) -> None:
     """Stop with the first patient whose steps are too many or too small."""
     steps = run.taken[run.patient] + run.refused[run.patient]
-    failed = (steps > _MOST_STEPS) | (~accepted & (run.h < _SHORTEST_STEP_D))
+    failed = (steps > MOST_STEPS) | (~accepted & (run.h < _SHORTEST_STEP_D))
     if not failed.any():
         return
     j = int(np.flatnonzero(failed)[0])
     i = int(run.patient[j])
-    own = ", ".join(f"{name}={values[i]:.6g}" for name, values in run.batch.parameters.items())
-    raise ModelFailure(
-        "NK601",
-        f"{run.batch.covariates.named(i)}: no step could be taken at day {run.t[j]:.6g} after {int(steps[j])} steps",
-        help=f"look for an extreme value among {own}",
-    )
+    who = run.batch.covariates.named(i)
+    raise stuck(who, run.batch.parameters, i, float(run.t[j]), int(steps[j]), MOST_STEPS)
