@@ -20,14 +20,14 @@ from subprocess import DEVNULL, run
 import numpy as np
 
 from benchmarks import plots
-from benchmarks.growth import lengthening, sharing
+from benchmarks.growth import lengthening, nkaml, sharing
 from benchmarks.rivals import RIVALS
 from nksim.kinetics import engine, native, reference
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
-from nksim.scale.summary import Job
+from nksim.scale.summary import Job, summarise
 from nksim.settings import Settings
 from nksim.simulation import age_range, parameter_values
 
@@ -152,8 +152,11 @@ def main(n: int, longest: int) -> None:
         for count in (1, 10, 100, 1000, n):
             part = workload(count)
             print(f"{count:8}   {best(partial(solved, native.solve, part), 9) / count * 1e6:10.1f}")
-        shared = min(longest, 20_000)
-        print(f"\n{shared:,} patients, whole runs: two threads {sharing(shared):.2f} times as fast as one by the clock")
+        w, room, count = workload(n), native.Room(), min(longest, 20_000)
+        engine_alone = sharing(lambda threads: solved(native.solve, w, threads=threads, room=room), 25)
+        whole_runs = sharing(lambda workers: summarise(nkaml(), count, workers=workers), 12)
+        print("\ntwo threads, times as fast as one by the clock")
+        print(f"{engine_alone:8.2f}   the engine, {n:,} patients\n{whole_runs:8.2f}   whole runs, {count:,} patients")
     print("\nstart-up, whole process, s by the clock")
     for line in ("--help", "calendar nkaml --weight 25kg --height 128cm --age 8y --day0 2027-03-01 --tz UTC --assume",
                  "simulate nkaml -n 1 --assume"):  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ class Whole:
     peak_mb: float
 
 
-def job() -> Job:
+def nkaml() -> Job:
     """NKAML as its file says, in patients of its ages."""
     choice = choose(load("nkaml")).answered(accept_assumed=True)
     return Job(choice, partial(Bodies().population, seed=1, ages=age_range(choice)), 1, Settings())
@@ -36,7 +36,7 @@ def job() -> Job:
 
 def whole(count: int) -> Whole:
     """Such a run on two threads, after one of a single patient that loads all there is to load."""
-    this = job()
+    this = nkaml()
     summarise(this, 1)
     clock = time.perf_counter()
     processor = time.process_time()
@@ -63,11 +63,11 @@ def lengthening(counts: Sequence[int], rounds: int = 3) -> list[Whole]:
     return least
 
 
-def sharing(count: int, rounds: int = 7) -> float:
-    """How many times as fast by the clock a whole run is on two threads as on one, the fastest round of each."""
-    this, least = job(), {1: float("inf"), 2: float("inf")}
-    for workers in (1, 2) * rounds:
+def sharing(work: Callable[[int], object], rounds: int) -> float:
+    """How many times as fast by the clock `work(2)`, on two threads, is as `work(1)`: the fastest round of each."""
+    least = {1: float("inf"), 2: float("inf")}
+    for threads in (1, 2) * rounds:
         start = time.perf_counter()
-        summarise(this, count, workers=workers)
-        least[workers] = min(least[workers], time.perf_counter() - start)
+        work(threads)
+        least[threads] = min(least[threads], time.perf_counter() - start)
     return least[1] / least[2]
