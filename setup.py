@@ -15,6 +15,7 @@ setup(
                 "nksim/kinetics/native/curves.inc",
                 "nksim/kinetics/native/lanes.inc",
                 "nksim/kinetics/native/model.inc",
+                "nksim/kinetics/native/reading.inc",
             ],
             extra_compile_args=FLAGS,
             optional=True,

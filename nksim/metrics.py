@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
+from nksim.kinetics.readings import COUNTABLE_PER_UL, RECOVERED_PER_UL
 from nksim.noncompartmental import Profile, auc_inf, last_index, profile, time_above
 from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
 Made = TypeVar("Made")
-RECOVERED_PER_UL = 500.0
-COUNTABLE_PER_UL = 0.1
 COUNT, AREA = "cells/µL", "cells·d/µL"
 HIDDEN = "the NK donor is the graft's donor"
 TOO_SHORT = "the run ends less than 24 h after the first infusion"
@@ -80,6 +79,11 @@ def _once(read: Callable[[Simulation], Made]) -> Callable[[Simulation], Made]:
     return remembered
 
 
+def _read(s: Simulation, name: str, held: Callable[[], Floats]) -> Floats:
+    """What was read off curves that are gone, or else what is `held`."""
+    return s.readings.values[name] if s.readings else held()
+
+
 def donor_nk_peak(s: Simulation) -> Values:
     """Highest donor NK count in blood at the end of any cell infusion, cells/µL: gone again within hours.
 
@@ -94,37 +98,31 @@ def donor_nk_cmax(s: Simulation) -> Values:
 
     The peak at the end of an infusion is left out on purpose: it is `donor_nk_peak`.
     """
-    if not _settled(s):
+    if not s.marks.runs:
         return _none(s, "donor_nk_cmax", COUNT, TOO_SHORT)
-    return Values("donor_nk_cmax", COUNT, _highest(s, "donor_nk"))
+    return Values("donor_nk_cmax", COUNT, _read(s, "donor_highest", lambda: _highest(s, "donor_nk")))
 
 
 def donor_nk_tmax_d(s: Simulation) -> Values:
     """Day of `donor_nk_cmax`, from day 0."""
-    if not _settled(s):
+    if not s.marks.runs:
         return _none(s, "donor_nk_tmax_d", "d", TOO_SHORT)
+    return Values("donor_nk_tmax_d", "d", _read(s, "donor_at", lambda: _peaks_d(s)))
+
+
+def _peaks_d(s: Simulation) -> Floats:
+    """Days (n,) of the highest donor NK counts that have settled, the first where there are several."""
     counts, rows = s.outputs["donor_nk"], np.arange(len(s.population))
-    first, *later = (run.start + counts[:, run].argmax(axis=1) for run in _settled(s))
+    first, *later = (run.start + counts[:, run].argmax(axis=1) for run in s.marks.runs)
     for at in later:
         first = np.where(counts[rows, at] > counts[rows, first], at, first)
-    return Values("donor_nk_tmax_d", "d", s.times_d[first])
-
-
-@_once
-def _settled(s: Simulation) -> list[slice]:
-    """Runs of output times that lie at least 24 h after the latest infusion before them, in every patient."""
-    first, last = s.infusion_spread_d
-    latest = np.searchsorted(first, s.times_d - 1e-9) - 1
-    since = s.times_d - last[np.maximum(latest, 0)]
-    settled = (latest >= 0) & (since >= 1 - 1e-9)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], settled, [False]]).astype(np.int8)))
-    return [slice(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+    return np.asarray(s.times_d[first])
 
 
 def _highest(s: Simulation, name: str) -> Floats:
     """Highest value (n,) of an output at settled times."""
     values = s.outputs[name]
-    return np.asarray(np.max([values[:, run].max(axis=1) for run in _settled(s)], axis=0))
+    return np.asarray(np.max([values[:, run].max(axis=1) for run in s.marks.runs], axis=0))
 
 
 def donor_nk_auc_0_28(s: Simulation) -> Values:
@@ -160,12 +158,12 @@ def donor_nk_half_life_d(s: Simulation) -> Values:
 @_once
 def _profile(s: Simulation) -> Profile:
     """Areas and half-lives of the donor NK counts from day 0 on."""
+    if s.readings:
+        return Profile(*(s.readings.values[f.name] for f in fields(Profile)))
     # A slice, not a mask: sums along a copied axis would depend on how many patients stand beside one another.
-    chosen = slice(np.searchsorted(s.times_d, 0.0), None)
+    chosen, m = slice(s.marks.zero, None), s.marks
     times, counts = s.times_d[chosen], s.outputs["donor_nk"][:, chosen]
-    upto = int(np.searchsorted(times, np.nextafter(28.0, 29.0))) - 1
-    after = int(np.searchsorted(times, s.infusion_spread_d[1][-1] + 1 - 1e-9))
-    return profile(times, counts, upto, after, COUNTABLE_PER_UL, by_engine=s.engine == "native")
+    return profile(times, counts, m.upto, m.after, COUNTABLE_PER_UL, by_engine=s.engine == "native")
 
 
 def persistence_d(s: Simulation) -> Values:
@@ -175,28 +173,38 @@ def persistence_d(s: Simulation) -> Values:
     """
     if not s.chimerism_visible:
         return _none(s, "persistence_d", "d", HIDDEN)
+    seen_at_end = _read(s, "seen_at_end", lambda: (s.outputs["nk_chimerism_assay"][:, -1] > 0).astype(np.float64))
+    return Values("persistence_d", "d", _read(s, "seen_last", lambda: _last_seen_d(s)), open_end=int(seen_at_end.sum()))
+
+
+def _last_seen_d(s: Simulation) -> Floats:
+    """Days (n,) on which the assay last finds donor cells, 0 where it never does."""
     found = s.outputs["nk_chimerism_assay"]
     last = last_index(found, np.finfo(np.float64).smallest_subnormal, by_engine=s.engine == "native")
-    values = np.where(last >= 0, np.maximum(s.times_d[last], 0.0), 0.0)
-    return Values("persistence_d", "d", values, open_end=int((found[:, -1] > 0).sum()))
+    return np.where(last >= 0, np.maximum(s.times_d[last], 0.0), 0.0)
 
 
 def ever_detected(s: Simulation) -> Values:
     """Whether the assay ever finds donor cells at least 24 h after an infusion; summed up as a fraction."""
     if not s.chimerism_visible:
         return _none(s, "ever_detected", "yes", HIDDEN)
-    if not _settled(s):
+    if not s.marks.runs:
         return _none(s, "ever_detected", "yes", TOO_SHORT)
-    found = _highest(s, "nk_chimerism_assay") > 0
-    return Values("ever_detected", "yes", found.astype(np.float64))
+    found = _read(s, "assay_highest", lambda: _highest(s, "nk_chimerism_assay"))
+    return Values("ever_detected", "yes", (found > 0).astype(np.float64))
 
 
 def detected_d(s: Simulation) -> Values:
     """Days on which the true donor fraction lies above the assay's limit of detection, in all, d."""
     if not s.chimerism_visible:
         return _none(s, "detected_d", "d", HIDDEN)
+    return Values("detected_d", "d", _read(s, "above_lod", lambda: _above_limit_d(s)))
+
+
+def _above_limit_d(s: Simulation) -> Floats:
+    """Days (n,) above the limit of detection."""
     seen = s.settings.assay.true(s.solution)
-    return Values("detected_d", "d", time_above(s.times_d, seen, s.settings.lod, by_engine=s.engine == "native"))
+    return time_above(s.times_d, seen, s.settings.lod, by_engine=s.engine == "native")
 
 
 def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
@@ -206,7 +214,7 @@ def _chimerism_on(day: int) -> Callable[[Simulation], Values]:
             return _none(s, name, "fraction", HIDDEN)
         if s.times_d[-1] < day:
             return _none(s, name, "fraction", f"the run ends before day {day}")
-        return Values(name, "fraction", _at(day, s.times_d, s.outputs["nk_chimerism"]))
+        return Values(name, "fraction", _read(s, name, lambda: _at(day, s.times_d, s.outputs["nk_chimerism"])))
 
     on_day.__doc__ = f"True donor fraction of NK cells in blood on day {day}, before any dose of that moment."
     return on_day
@@ -229,26 +237,30 @@ def nk_chimerism_max(s: Simulation) -> Values:
     """Highest true donor fraction of NK cells at least 24 h after an infusion."""
     if not s.chimerism_visible:
         return _none(s, "nk_chimerism_max", "fraction", HIDDEN)
-    if not _settled(s):
+    if not s.marks.runs:
         return _none(s, "nk_chimerism_max", "fraction", TOO_SHORT)
-    return Values("nk_chimerism_max", "fraction", _highest(s, "nk_chimerism"))
+    return Values("nk_chimerism_max", "fraction", _read(s, "chimerism_highest", lambda: _highest(s, "nk_chimerism")))
 
 
 def alc_nadir(s: Simulation) -> Values:
     """Lowest absolute lymphocyte count, cells/µL."""
-    return Values("alc_nadir", "cells/µL", s.outputs["alc"].min(axis=1))
+    return Values("alc_nadir", "cells/µL", _read(s, "alc_lowest", lambda: s.outputs["alc"].min(axis=1)))
 
 
 def alc_recovery_d(s: Simulation) -> Values:
     """First day after the nadir from which the lymphocyte count stays above 500/µL for three days."""
+    why = "never at or below 500/µL, or not above it again before the end"
+    return Values("alc_recovery_d", "d", _read(s, "alc_recovered", lambda: _recovered_d(s)), why)
+
+
+def _recovered_d(s: Simulation) -> Floats:
+    """Days (n,) of recovery, nan where there is none."""
     alc, times = s.outputs["alc"], s.times_d
     nadir = alc.argmin(axis=1)
-    need = int(np.ceil(3 / s.settings.every_d - 1e-9)) + 1
-    runs = _in_a_row(alc > RECOVERED_PER_UL, min(need, alc.shape[1]))
+    runs = _in_a_row(alc > RECOVERED_PER_UL, s.marks.need)
     later = runs & (np.arange(runs.shape[1], dtype=np.int32) >= nadir[:, None].astype(np.int32))
     fell = alc[np.arange(len(alc)), nadir] <= RECOVERED_PER_UL
-    values = np.where(fell & later.any(axis=1), times[later.argmax(axis=1)], np.nan)
-    return Values("alc_recovery_d", "d", values, "never at or below 500/µL, or not above it again before the end")
+    return np.where(fell & later.any(axis=1), times[later.argmax(axis=1)], np.nan)
 
 
 def _in_a_row(yes: NDArray[np.bool_], need: int) -> NDArray[np.bool_]:
@@ -263,12 +275,12 @@ def _in_a_row(yes: NDArray[np.bool_], need: int) -> NDArray[np.bool_]:
 
 def host_nk_nadir(s: Simulation) -> Values:
     """Lowest count of the patient's own NK cells, cells/µL."""
-    return Values("host_nk_nadir", "cells/µL", s.outputs["host_nk"].min(axis=1))
+    return Values("host_nk_nadir", "cells/µL", _read(s, "host_lowest", lambda: s.outputs["host_nk"].min(axis=1)))
 
 
 def il15_max(s: Simulation) -> Values:
     """Highest interleukin-15 concentration, pg/mL."""
-    return Values("il15_max", "pg/mL", s.outputs["il15"].max(axis=1))
+    return Values("il15_max", "pg/mL", _read(s, "il15_highest", lambda: s.outputs["il15"].max(axis=1)))
 
 
 def cy_auc(s: Simulation) -> Values:

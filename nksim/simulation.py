@@ -28,6 +28,7 @@ from nksim.kinetics.assay import copies_per_ug, counted, fraction
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.native import Room, array_in
 from nksim.kinetics.parameters import Parameter, ParameterSet, draw, load, perturbed
+from nksim.kinetics.readings import Dying, Marks, Readings, follow
 from nksim.kinetics.solution import OUTPUTS, Solution
 from nksim.population import ASSUMPTIONS, Population, normals, uniforms
 from nksim.protocol.choice import Choice
@@ -58,7 +59,7 @@ class Simulation:
     donor NK counts at the end of each cell infusion, in cells/µL, nan where the timing is sampled; `measured` the
     metrics, where they were taken while the trajectories went by; `reliances` says in words how far the answer hangs on
     parameters of each basis; `room` lent the arrays of the curves. `infusion_spread_d` (2, i) holds the earliest and
-    the latest start of each cell infusion among the patients.
+    the latest start of each cell infusion among the patients. `readings` are what was read off curves that are gone.
     """
 
     choice: Choice
@@ -78,11 +79,17 @@ class Simulation:
     measured: dict[str, Any] | None = None
     reliances: tuple[str, ...] = ()
     room: Room | None = None
+    readings: Readings | None = None
 
     @property
     def times_d(self) -> Floats:
         """Days from day 0 of every output, (t,)."""
         return self.solution.times_d
+
+    @cached_property
+    def marks(self) -> Marks:
+        """Where metrics look at the curves."""
+        return Marks.at(self.times_d, self.infusion_spread_d, self.settings.every_d)
 
     @property
     def infusions_d(self) -> Floats:
@@ -237,6 +244,13 @@ class Plan:
         self.preset, self.parameter_set = preset_of(choice), load(self.settings.model)
         self.parameters = perturbed(self.parameter_set.parameters(self.preset), dict(self.settings.shifts))
 
+    @property
+    def reads_off(self) -> bool:
+        """Whether `read` can do it: the engine is native, no timing sampled, the assay one of NK cells."""
+        s = self.settings
+        plain = s.lineage == "NK" and s.sampled_cells is None and s.copies_per_cell is None
+        return plain and not self.shifts and not self._empirical and engine_used(s.engine) == "native"
+
     def run(self, population: Population, *, like: Simulation | None = None, room: Room | None = None) -> Simulation:
         """Simulate a population; patient i is drawn from (seed, i) alone, for every regimen.
 
@@ -244,17 +258,8 @@ class Plan:
         the curves are gone with the next run in it. Raises `InvalidInput` NK645 (more values than memory holds), and
         `ModelFailure` where the equations cannot be solved.
         """
-        settings, sizes = self.settings, sizes_of(population)
-        typical = like.typical if like else expand(self.choice, sizes.patient(0))
-        found = like.findings if like else regimen_findings(typical)
-        events = given(self.choice, self.planned, sizes)
-        if self.infusions is not None:
-            events = first_infusions(events, self.infusions)
+        settings, events, values = self.settings, *self._drawn(population)
         tables = [shifted(events, self.keys, shifts) for shifts in self.shifts]
-        values = parameter_values(self.parameters, population.index, self.seed)
-        few = self.parameter_set.extinct_below
-        # Where the last cells die out at random chimerism follows from those that are left.
-        outputs = (*(name for name in OUTPUTS if name != "nk_chimerism"), "S") if few else OUTPUTS
         times_d = _grid([events, *tables], settings)
         if tables:
             starts = np.array([infusion_starts(t) for t in tables])
@@ -262,21 +267,85 @@ class Plan:
             # The ends of infusions differ from timing to timing, so that no one count stands for them.
             ends = np.full((len(population), len(infusion_ends(events))), np.nan)
             both, covariates = np.union1d(times_d, infusion_ends(events)), _covariates(population, times_d)
-            solver = partial(_solver(settings.engine), outputs=outputs)
+            solver = partial(_solver(settings.engine), outputs=self._outputs)
             dense = solve_sampled(solver, tables, population.index, values, covariates, both)
             solution = dense.at(np.searchsorted(both, times_d))
         else:
-            solution, ends = solved(events, values, population, times_d, settings.engine, outputs, room)
+            solution, ends = solved(events, values, population, times_d, settings.engine, self._outputs, room)
             spread = np.array([infusion_starts(events)] * 2)
-        if few:
+        if few := self.parameter_set.extinct_below:
             by_engine = engine_used(settings.engine) == "native"
             solution = _died_out(solution, values, population, self.seed, spread[1], few, by_engine, room)
+        return self._simulation(population, like, events, solution, ends, spread, room=room)
+
+    def read(
+        self,
+        population: Population,
+        *,
+        like: Simulation,
+        room: Room,
+        series: Sequence[str],
+        histogram: tuple[int, int, int],
+    ) -> Simulation:
+        """As `run`, with `readings` and without the curves; `histogram` as in `nksim.kinetics.readings.follow`."""
+        settings, events, values = self.settings, *self._drawn(population)
+        times_d, spread = like.times_d, np.array([infusion_starts(events)] * 2)
+        few, dying = self.parameter_set.extinct_below, None
+        if few:
+            dying = _dying(times_d, values, population, self.seed, spread[1], few)
+        solution, ends, readings = follow(
+            events,
+            values,
+            _covariates(population, times_d),
+            times_d,
+            outputs=self._outputs,
+            aside_d=infusion_ends(events),
+            marks=like.marks,
+            dying=dying,
+            limits=(settings.lod, settings.loq),
+            series=series,
+            histogram=histogram,
+            room=room,
+        )
+        return self._simulation(population, like, events, solution, ends, spread, readings=readings)
+
+    @property
+    def _empirical(self) -> bool:
+        return empirical.PARAMETERS[0] in self.parameters
+
+    @property
+    def _outputs(self) -> tuple[str, ...]:
+        """What is asked of the engine: where the last cells die out at random chimerism follows from what is left."""
+        if not self.parameter_set.extinct_below:
+            return OUTPUTS
+        return (*(name for name in OUTPUTS if name != "nk_chimerism"), "S")
+
+    def _drawn(self, population: Population) -> tuple[EventTable, dict[str, Floats]]:
+        """Doses and parameters of these patients."""
+        events = given(self.choice, self.planned, sizes_of(population))
+        if self.infusions is not None:
+            events = first_infusions(events, self.infusions)
+        return events, parameter_values(self.parameters, population.index, self.seed)
+
+    def _simulation(
+        self,
+        population: Population,
+        like: Simulation | None,
+        events: EventTable,
+        solution: Solution,
+        ends: Floats,
+        spread: Floats,
+        room: Room | None = None,
+        readings: Readings | None = None,
+    ) -> Simulation:
+        typical = like.typical if like else expand(self.choice, sizes_of(population).patient(0))
+        found = like.findings if like else regimen_findings(typical)
         return Simulation(
             self.choice,
             self.label,
             population,
             self.seed,
-            settings,
+            self.settings,
             events,
             solution,
             self.parameter_set,
@@ -287,6 +356,7 @@ class Plan:
             ends,
             spread,
             room=room,
+            readings=readings,
         )
 
 
@@ -343,31 +413,45 @@ def _died_out(
     room: Room | None = None,
 ) -> Solution:
     """The same without the donor cells of patients in whom the last few have died out at random."""
-    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
-    scale = values["bv"] * population.weight_kg * 1000 / values["fb"]
     made = {name: x for name, x in solution.trajectories.items() if name != "S"}
+    dying = _dying(solution.times_d, values, population, seed, infusions_d, below)
     if by_engine:
-        known = extinction.windows(solution.times_d, infusions_d)
-        drawn = uniforms(seed, population.index, "extinction", np.arange(len(known))[:, None])
-        rates = {"scale": scale, **{name: values[name] for name in ("dD", "kr0", "krS", "T0")}}
         trajectories = solution.trajectories
-        made["nk_chimerism"] = curves.die_out(solution.times_d, trajectories, rates, known, below, drawn, room)
+        made["nk_chimerism"] = curves.die_out(
+            solution.times_d, trajectories, dying.rates, dying.windows, below, dying.uniform, room
+        )
         return replace(solution, trajectories={name: made[name] for name in OUTPUTS})
     column = {name: x[:, None] for name, x in values.items()}
     donor, host_t = solution["donor_nk"], solution["alc"] - solution["host_nk"] - solution["donor_nk"]
     death = column["dD"] + (column["kr0"] + column["krS"] * solution["S"]) * host_t / column["T0"]
     left = extinction.factors(
         solution.times_d,
-        donor * scale[:, None],
+        donor * dying.rates["scale"][:, None],
         death,
         infusions_d,
         below,
-        lambda k: uniforms(seed, population.index, "extinction", k),
+        lambda k: dying.uniform[k],
     )
     made["donor_nk"] = donor * left
     made["alc"] = solution["alc"] + made["donor_nk"] - donor
     made["nk_chimerism"] = fraction(made["donor_nk"], made["donor_nk"] + made["host_nk"])
     return replace(solution, trajectories={name: made[name] for name in OUTPUTS})
+
+
+def _dying(
+    times_d: Floats,
+    values: Mapping[str, Floats],
+    population: Population,
+    seed: int,
+    infusions_d: Floats,
+    below: float,
+) -> Dying:
+    """How the last cells of these patients die out; each patient has a random number for each infusion."""
+    windows = extinction.windows(times_d, infusions_d)
+    drawn = uniforms(seed, population.index, "extinction", np.arange(len(windows))[:, None])
+    # Blood holds the fraction fb of all cells, but for the first day after an infusion.
+    scale = values["bv"] * population.weight_kg * 1000 / values["fb"]
+    return Dying(windows, below, drawn, {"scale": scale, **{name: values[name] for name in ("dD", "kr0", "krS", "T0")}})
 
 
 def _covariates(population: Population, times_d: Floats) -> Covariates:

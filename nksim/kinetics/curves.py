@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -18,18 +19,19 @@ from nksim.errors import ModelFailure
 from nksim.kinetics import Floats
 from nksim.kinetics.native import ADDRESS, Room, address, array_in, library, structure
 
-__all__ = ["count", "die_out", "last_index", "profiles", "time_above"]
+__all__ = ["BINS", "EXTINCTION", "BinsOf", "count", "count_bins", "die_out", "last_index", "profiles", "time_above"]
 
 
-# As in native/engine.cpp.
+# As in native/engine.cpp and native/curves.inc.
+_BLOCK = 32
 _Profiles = structure(
     "_Profiles",
     ("n times stride upto after", ctypes.c_int64),
     ("limit", ctypes.c_double),
     ("time counts to_day to_last last_value half_life", ADDRESS),
 )
-_Extinction = structure(
-    "_Extinction",
+EXTINCTION = structure(
+    "EXTINCTION",
     ("n times stride infusions", ctypes.c_int64),
     ("below", ctypes.c_double),
     ("time first end uniform scale dD kr0 krS T0 host S donor alc chimerism", ADDRESS),
@@ -38,6 +40,12 @@ _Above = structure(
     "_Above", ("n times stride", ctypes.c_int64), ("threshold", ctypes.c_double), ("time values out", ADDRESS)
 )
 _Last = structure("_Last", ("n times stride", ctypes.c_int64), ("limit", ctypes.c_double), ("values out", ADDRESS))
+BINS = structure(
+    "BINS",
+    ("n times padded first_bin", ctypes.c_int64),
+    ("lowest_value highest_value", ctypes.c_double),
+    ("bin high low over", ADDRESS),
+)
 _Tally = structure(
     "_Tally",
     ("n times stride octaves first_bin", ctypes.c_int64),
@@ -99,7 +107,7 @@ def die_out(
         **{"time": times_d, "first": first, "end": end, "uniform": np.ascontiguousarray(uniform)},
         **{"host": curves["host_nk"], "S": curves["S"], "donor": donor, "alc": curves["alc"], "chimerism": chimerism},
     }
-    _call("nksim_extinct", _Extinction, donor, given, infusions=len(windows), below=below)
+    _call("nksim_extinct", EXTINCTION, donor, given, infusions=len(windows), below=below)
     return chimerism
 
 
@@ -112,6 +120,36 @@ def count(values: Floats, lowest: int, octaves: int, into: dict[str, NDArray[Any
     limits = {"lowest_value": 2.0**lowest, "highest_value": 2.0 ** (lowest + octaves)}
     _call("nksim_tally", _Tally, values, {"values": values, **into}, **size, **limits)
     return True
+
+
+@dataclass(frozen=True, eq=False)
+class BinsOf:
+    """Bins of the values (n, t) of one output and their sums, on their way into a histogram by time."""
+
+    structure: ctypes.Structure
+    kept: tuple[NDArray[Any], ...]
+    times: int
+
+    @classmethod
+    def in_room(cls, room: Room, name: str, n: int, times: int, lowest: int, octaves: int, parts: int) -> BinsOf:
+        """Room for them, with anything in it."""
+        padded = -(-times // _BLOCK) * _BLOCK
+        bin_ = room.array(f"{name} bins", (1, -(-n * padded // 4))).view(np.uint16)
+        sums = np.empty((3, padded), dtype=np.int64)
+        made = BINS(
+            n=n, times=times, padded=padded, first_bin=(1023 + lowest) * parts, lowest_value=2.0**lowest,
+            highest_value=2.0 ** (lowest + octaves), bin=address(bin_), high=address(sums[0]), low=address(sums[1]),
+            over=address(sums[2]),
+        )  # fmt: skip
+        return cls(made, (bin_, sums), times)
+
+
+def count_bins(bins: BinsOf, octaves: int, into: dict[str, NDArray[Any]]) -> None:
+    """Add values whose bins have been found to histograms by time, see `nksim.scale.tally`."""
+    given = {name: address(array) for name, array in into.items()}
+    asked = _Tally(n=bins.structure.n, times=bins.times, octaves=octaves, **given)
+    if _engine().nksim_count(ctypes.byref(asked), ctypes.byref(bins.structure), _widest()):
+        raise MemoryError
 
 
 def _call(
@@ -128,8 +166,8 @@ def _call(
 @cache
 def _engine() -> ctypes.CDLL:
     found = library()
-    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, _Extinction, _Above, _Last, _Tally)]
-    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3, 4, 5)]:
+    sizes = [ctypes.sizeof(kind) for kind in (_Profiles, EXTINCTION, _Above, _Last, _Tally, BINS)]
+    if found is None or sizes != [found.nksim_size(k) for k in (1, 2, 3, 4, 5, 6)]:
         raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
     return found
 

@@ -31,8 +31,8 @@ from nksim.kinetics.stepping import MOST_STEPS
 from nksim.kinetics.timeline import merged
 
 __all__ = [
-    "ADDRESS", "VARIANTS", "Room", "address", "arithmetic", "array_in", "available", "library", "solve", "structure",
-    "variant",
+    "ADDRESS", "VARIANTS", "Call", "Room", "address", "arithmetic", "array_in", "available", "library", "solve",
+    "structure", "variant",
 ]  # fmt: skip
 
 VARIANTS = ("baseline", "narrow", "avx2", "avx512")
@@ -51,8 +51,11 @@ _Problem = structure(
     ("n keys times slots_wanted width", ctypes.c_int64),
     ("key_time key_duration key_target amount drugs held initial jumps time place", ADDRESS),
     ("end rtol", ctypes.c_double),
-    ("slot record areas taken refused next failed failed_at", ADDRESS),
+    ("slot record areas taken refused next failed failed_at reading", ADDRESS),
+    ("rows", ctypes.c_int64),
 )
+# A patient in each lane of two runs of lanes, and as many on the way from the one to the other, see native/lanes.inc.
+_MOST_ROWS = 48
 
 
 @cache
@@ -141,52 +144,45 @@ def solve(
     if engine is None:
         raise ModelFailure("NK603", "the native engine was not built", help="--engine numpy, or a compiler")
     arrays, own_d = checked(events, parameters, covariates, times_d, outputs)
-    further_d = np.zeros(0) if aside_d is None else np.asarray(aside_d, dtype=np.float64)
-    times = np.union1d(own_d, further_d) if further_d.size else own_d
-    place = np.argsort(np.argsort(~np.isin(times, own_d), kind="stable"))
-    n = events.count
-    call = _Call(events, arrays, covariates, times, place, outputs, rtol, room)
-    # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
-    wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
-    chosen = min(VARIANTS.index(wanted), engine.nksim_widest())
-    if threads == 1:
-        codes = [engine.nksim_solve(call.problem, chosen)]
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            codes = list(pool.map(lambda _: engine.nksim_solve(call.problem, chosen), range(threads)))
-    if any(codes):
-        raise MemoryError
-    i = int(call.failed[0])
-    if i < n:
-        steps = int(call.taken[i] + call.refused[i])
-        raise stuck(covariates.named(i), arrays, i, float(call.failed_at[i]), steps, MOST_STEPS)
+    call = Call(events, arrays, covariates, own_d, aside_d, outputs, rtol, room)
+    call.run(threads, instructions)
     found = with_chimerism(outputs, call.record)
-    columns = place[np.searchsorted(times, further_d)]
     return Solution(
         own_d,
         {name: values[:, : own_d.size] for name, values in found.items()},
-        call.areas[0] * 24.0,
-        call.areas[1] * 24.0,
-        Steps(call.taken.astype(np.intp), call.refused.astype(np.intp)),
-        {name: values[:, columns] for name, values in found.items()} if further_d.size else {},
+        *call.drug_areas,
+        call.steps,
+        {name: values[:, call.aside] for name, values in found.items()} if call.aside.size else {},
     )
 
 
-class _Call:
-    """The arrays of one call, kept alive beside the pointers to them."""
+class Call:
+    """The arrays of one call, kept alive beside the pointers to them.
+
+    Outputs are wanted at the times `own_d` and, in the columns `aside` of the records, at `aside_d`. What is `read_off`
+    at once has records of `rows` patients only.
+    """
 
     def __init__(
         self,
         events: EventTable,
         parameters: Mapping[str, Floats],
         covariates: Covariates,
-        times: Floats,
-        place: NDArray[np.int64],
+        own_d: Floats,
+        aside_d: Floats | None,
         outputs: Sequence[str],
         rtol: float,
         room: Room | None,
+        *,
+        read_off: bool = False,
     ) -> None:
         n = events.count
+        further_d = np.zeros(0) if aside_d is None else np.asarray(aside_d, dtype=np.float64)
+        times = np.union1d(own_d, further_d) if further_d.size else own_d
+        place = np.argsort(np.argsort(~np.isin(times, own_d), kind="stable"))
+        self.aside = place[np.searchsorted(times, further_d)]
+        self._named, self._given = covariates.named, parameters
+        rows = min(n, _MOST_ROWS) if read_off else n
         rendering = for_arrays(MODEL)
         given = {**parameters, "weight_kg": covariates.weight_kg}
         held = np.array(rendering.constants([given[name] for name in rendering.constant_inputs]))
@@ -201,7 +197,7 @@ class _Call:
         wanted = [name for name in _SLOTS if name in outputs]
         if "nk_chimerism" in outputs:
             wanted = [name for name in _SLOTS if name in wanted or name in ("donor_nk", "host_nk")]
-        self.record = {name: array_in(room, name, (n, times.size)) for name in wanted}
+        self.record = {name: array_in(room, name, (rows, times.size)) for name in wanted}
         self.areas = np.zeros((2, n))
         self.taken, self.refused = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.next, self.failed = np.zeros(1, dtype=np.int64), np.full(1, n, dtype=np.int64)
@@ -234,8 +230,38 @@ class _Call:
             slots_wanted=len(wanted),
             end=float(times[-1]) if times.size else -np.inf,
             rtol=rtol,
+            rows=rows,
             **{name: address(array) for name, array in self._kept.items()},
         )
+
+    def run(self, threads: int = 1, instructions: str | None = None) -> None:
+        """Solve all patients; `ModelFailure` NK601 for the first that cannot be."""
+        engine, n = library(), self.taken.size
+        assert engine is not None
+        # Wide vectors with one patient in them are slower than narrow ones; the numbers are the same.
+        wanted = VARIANTS[3 if n > 8 else 2 if n > 4 else 1] if instructions is None else instructions
+        chosen = min(VARIANTS.index(wanted), engine.nksim_widest())
+        if threads == 1:
+            codes = [engine.nksim_solve(self.problem, chosen)]
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                codes = list(pool.map(lambda _: engine.nksim_solve(self.problem, chosen), range(threads)))
+        if any(codes):
+            raise MemoryError
+        i = int(self.failed[0])
+        if i < n:
+            steps = int(self.taken[i] + self.refused[i])
+            raise stuck(self._named(i), self._given, i, float(self.failed_at[i]), steps, MOST_STEPS)
+
+    @property
+    def drug_areas(self) -> tuple[Floats, Floats]:
+        """Areas (n,) under Cy and F-ara-A in mg·h/L."""
+        return self.areas[0] * 24.0, self.areas[1] * 24.0
+
+    @property
+    def steps(self) -> Steps:
+        """Steps taken and refused."""
+        return Steps(self.taken.astype(np.intp), self.refused.astype(np.intp))
 
 
 def _rows(values: Sequence[object], n: int) -> Floats:

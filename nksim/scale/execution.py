@@ -37,10 +37,11 @@ def execute(
     workers, every job is run in parts. Before anything is run, InvalidInput NK645 is raised where memory will not do
     for all of them, and NK647 where a directory holds parts of another run.
     """
-    used, times = workers or cores(), [job.chunk(0, 1).times_d.size for job in jobs]
+    used, chunks = workers or cores(), [job.chunks() for job in jobs]
+    times, reads_off = [c.simulate(0, 1).times_d.size for c in chunks], all(c.reads_off for c in chunks)
     in_parts = bool(directories) or executor is not None
     keeps = [not in_parts and not too_many_to_hold(n, job.settings) for job in jobs]
-    _refuse_too_large(n, times, keeps, used, executor, in_parts=in_parts)
+    _refuse_too_large(n, times, keeps, used, executor, in_parts=in_parts, reads_off=reads_off and not any(keeps))
     kept: list[Path | None] = [*directories] or [None] * len(jobs)
     for job, directory in zip(jobs, kept, strict=True):
         if directory is not None:
@@ -55,7 +56,7 @@ def execute(
                 made = run_parts(job, n, pool, directory=directory, workers=used, size=PART, progress=told)
                 done.append(_completed(made, job))
             else:
-                made = summarise(job, n, workers=used, chunk=chunk_of(times[i]), progress=told)
+                made = summarise(job, n, workers=used, progress=told)
                 done.append(_completed(made, job))
     return done
 
@@ -67,7 +68,14 @@ def _completed(made: Summary, job: Job) -> Summary:
 
 
 def _refuse_too_large(
-    n: int, times: Sequence[int], keeps: Sequence[bool], workers: int, executor: Executor | None, *, in_parts: bool
+    n: int,
+    times: Sequence[int],
+    keeps: Sequence[bool],
+    workers: int,
+    executor: Executor | None,
+    *,
+    in_parts: bool,
+    reads_off: bool,
 ) -> None:
     """`InvalidInput` NK645 when this machine has less memory than its share of the work will take."""
     most, processes = max(times), isinstance(executor, ProcessPoolExecutor)
@@ -76,7 +84,7 @@ def _refuse_too_large(
     for t, keep in zip(times, keeps, strict=True):
         needed += memory.held_bytes(n, t) if keep else memory.summed_bytes(n, t)
     if here:
-        needed += memory.working_bytes(n, most, workers, chunk_of(most))
+        needed += memory.working_bytes(n, most, workers, chunk_of(most, reads_off=reads_off), reads_off=reads_off)
     if in_parts:
         needed += memory.parts_bytes(most, workers, here=here)
     if any(keeps):

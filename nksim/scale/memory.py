@@ -13,21 +13,25 @@ __all__ = [
 ]  # fmt: skip
 
 CHUNK = 1250
-_MOST_ROWS = 1 << 20
+# Where curves are read off at once, their bins alone are kept of a chunk: two bytes for each value.
+CHUNK_READ = 4000
+_MOST_ROWS, _MOST_READ = 1 << 20, 1 << 21
 _METRICS = 19
 _OUTPUTS = 9
 # As measured: what Python, NumPy and SciPy take, and a tally for each output and time, in memory and packed.
 PROGRAM_BYTES, _TALLY_BYTES_PER_SERIES, _PACKED_BYTES_PER_SERIES = 130e6, 22e3, 3e3
+# Parameters, doses and rates of a patient, with what they are made of.
+_DRAWN_BYTES = 4e3
 _GROUPS = Path("/sys/fs/cgroup")
 
 
-def chunk_of(times: int) -> int:
-    """Patients whose curves at so many times are worked on together: at most 1250, and at most 2^20 rows of them.
+def chunk_of(times: int, *, reads_off: bool = False) -> int:
+    """Patients whose curves at so many times are worked on together; more where they are read off at once.
 
-    >>> chunk_of(389), chunk_of(10_000)
-    (1250, 104)
+    >>> chunk_of(389), chunk_of(10_000), chunk_of(389, reads_off=True)
+    (1250, 104, 4000)
     """
-    return max(1, min(CHUNK, _MOST_ROWS // times))
+    return max(1, min(CHUNK_READ, _MOST_READ // times) if reads_off else min(CHUNK, _MOST_ROWS // times))
 
 
 def cores() -> int:
@@ -35,14 +39,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def needed_bytes(n: int, times: int, workers: int, chunk: int = CHUNK) -> float:
+def needed_bytes(n: int, times: int, workers: int, chunk: int = CHUNK, *, reads_off: bool = False) -> float:
     """Memory at the peak of a run of `n` patients that are summed up in chunks on `workers` threads, estimated."""
-    return PROGRAM_BYTES + working_bytes(n, times, workers, chunk) + summed_bytes(n, times)
+    return PROGRAM_BYTES + working_bytes(n, times, workers, chunk, reads_off=reads_off) + summed_bytes(n, times)
 
 
-def working_bytes(n: int, times: int, workers: int, chunk: int) -> float:
-    """What chunks of patients take while they are worked on."""
-    return min(workers * chunk, n) * times * 8 * (_OUTPUTS + 6)
+def working_bytes(n: int, times: int, workers: int, chunk: int, *, reads_off: bool = False) -> float:
+    """What chunks of patients take while they are worked on: curves with what is made of them, or bins."""
+    each = times * 2 * _OUTPUTS + _DRAWN_BYTES if reads_off else times * 8 * (_OUTPUTS + 3)
+    return min(workers * chunk, n) * each
 
 
 def summed_bytes(n: int, times: int) -> float:
@@ -71,9 +76,9 @@ def available_bytes() -> float:
     return min(_system_bytes(), *(_left(*group) for group in _control_groups()), float("inf"))
 
 
-def refuse_too_large(n: int, times: int, workers: int, chunk: int) -> None:
+def refuse_too_large(n: int, times: int, workers: int, chunk: int, *, reads_off: bool = False) -> None:
     """`InvalidInput` NK645 when a run that is summed up in chunks needs more memory than there is."""
-    refuse_without(needed_bytes(n, times, workers, chunk), n, times)
+    refuse_without(needed_bytes(n, times, workers, chunk, reads_off=reads_off), n, times)
 
 
 def refuse_without(needed: float, n: int, times: int, regimens: int = 1) -> None:

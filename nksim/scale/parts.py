@@ -42,8 +42,8 @@ def compute(job: Job, first: int, n: int) -> bytes:
     chunks, room = job.chunks(), Room()
     example = chunks.simulate(first, 1)
     sums = Sums(example, n)
-    for start, count in ranges(first, n, chunk_of(example.times_d.size)):
-        sums.add(chunks.simulate(start, count, room), start - first)
+    for start, count in ranges(first, n, chunk_of(example.times_d.size, reads_off=chunks.reads_off)):
+        chunks.add(start, count, sums, start - first, room)
     arrays: dict[str, NDArray[Any]] = {
         "bounds": np.array([sums.low, sums.high]),
         "maker": np.array(maker(job)),

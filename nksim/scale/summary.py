@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nksim.kinetics.native import Room
+from nksim.kinetics.readings import MOST_READ
 from nksim.kinetics.solution import Solution, Steps
 from nksim.metrics import Values, measure
 from nksim.population import Population
 from nksim.protocol.choice import Choice
-from nksim.scale.memory import CHUNK, refuse_too_large
-from nksim.scale.tally import Tally
+from nksim.scale.memory import chunk_of, refuse_too_large
+from nksim.scale.tally import HISTOGRAM, Tally
 from nksim.settings import Settings
 from nksim.simulation import Plan, Simulation
 
@@ -63,6 +64,19 @@ class Chunks:
         made = self._plan.run(self._draw(first=first, n=n), like=self._first, room=room)
         self._first = self._first or made
         return made
+
+    @property
+    def reads_off(self) -> bool:
+        """Whether `add` reads curves off at once, and keeps none."""
+        return self._plan.reads_off
+
+    def add(self, first: int, n: int, sums: Sums, at: int, room: Room) -> None:
+        """Simulate the `n` patients numbered from `first`, and add them as the `at`-th and following to the sums."""
+        if not self.reads_off or self._first is None or n > MOST_READ:
+            sums.add(self.simulate(first, n, room), at)
+            return
+        drawn, series = self._draw(first=first, n=n), sums.tally.names
+        sums.add(self._plan.read(drawn, like=self._first, room=room, series=series, histogram=HISTOGRAM), at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +144,12 @@ class Sums:
     def add(self, part: Simulation, at: int) -> None:
         """One chunk, whose first patient is the `at`-th of these; from any thread."""
         measured = measure(part)
-        for name, values in part.outputs.items():
-            self.tally.add(name, values)
+        if part.readings:
+            for name, bins in part.readings.bins.items():
+                self.tally.add_bins(name, bins)
+        else:
+            for name, values in part.outputs.items():
+                self.tally.add(name, values)
         with self._guard:
             for name, found in measured.items():
                 self.values.setdefault(name, np.empty(self.n))[at : at + len(found.values)] = found.values
@@ -168,13 +186,15 @@ def _even(n: int, workers: int, most: int) -> int:
 
 
 def summarise(
-    job: Job, n: int, *, first: int = 0, workers: int = 1, chunk: int = CHUNK, progress: Progress | None = None
+    job: Job, n: int, *, first: int = 0, workers: int = 1, chunk: int = 0, progress: Progress | None = None
 ) -> Summary:
     """Simulate `n` patients numbered from `first` on `workers` threads, at most `chunk` at a time, and sum them up."""
     chunks = job.chunks()
     example = chunks.simulate(first, 1)
     templates = measure(example)
-    refuse_too_large(n, example.times_d.size, workers, chunk)
+    times, reads_off = example.times_d.size, chunks.reads_off
+    chunk = chunk or chunk_of(times, reads_off=reads_off)
+    refuse_too_large(n, times, workers, chunk, reads_off=reads_off)
     todo, guard, sums, done = ranges(first, n, _even(n, workers, chunk)), threading.Lock(), Sums(example, n), 0
 
     def work(_: int) -> None:
@@ -185,7 +205,7 @@ def summarise(
                 start, count = next(todo, (0, 0))
             if not count:
                 return
-            sums.add(chunks.simulate(start, count, room), start - first)
+            chunks.add(start, count, sums, start - first, room)
             with guard:
                 done += count
                 if progress:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from nksim.errors import ModelFailure
 from nksim.kinetics import curves
 
-__all__ = ["Tally"]
+__all__ = ["HISTOGRAM", "Tally"]
 
 Floats = NDArray[np.float64]
-LOWEST, OCTAVES, PARTS = -40, 72, 128
+LOWEST, OCTAVES, PARTS = HISTOGRAM = -40, 72, 128
 # A sum is kept as two whole numbers, in units of 2^-7 and of 2^-46: ten million patients stay below 2^63.
 _HIGH, _LOW = 2.0**-7, 2.0**-46
 _NO_BIN = np.iinfo(np.int64).max
@@ -80,7 +80,17 @@ class Tally:
         with self._guards[name]:
             if not curves.count(values, LOWEST, OCTAVES, series.arrays()):
                 _count(values, series)
-        if series.over.any():
+        self._check(name)
+
+    def add_bins(self, name: str, bins: curves.BinsOf) -> None:
+        """Count values whose bins the native engine has found, as `add` does."""
+        series = self._series[name]
+        with self._guards[name]:
+            curves.count_bins(bins, OCTAVES, series.arrays())
+        self._check(name)
+
+    def _check(self, name: str) -> None:
+        if self._series[name].over.any():
             raise ModelFailure("NK604", f"{name} reaches {2.0 ** (LOWEST + OCTAVES):g} or is not a number")
 
     def mean(self, name: str) -> Floats:

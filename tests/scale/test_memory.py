@@ -11,6 +11,7 @@ from scale_cases import SETTINGS, job
 import nksim
 from nksim.cli import run as command
 from nksim.errors import InvalidInput
+from nksim.kinetics import native
 from nksim.run import compare, simulate
 from nksim.scale import execution, memory
 from nksim.scale.memory import needed_bytes
@@ -100,14 +101,23 @@ def test_the_estimate_is_not_far_from_the_truth(args, monkeypatch):
     assert 0.6 < int(kilobytes) * 1024 / demanded(monkeypatch, n=n, regimens=regimens) < 1.15
 
 
-def test_fewer_patients_are_worked_on_together_where_the_grid_is_fine(monkeypatch):
+@pytest.mark.parametrize(
+    ("engine", "together"),
+    [
+        ("numpy", 102),
+        pytest.param("native", 204, marks=pytest.mark.skipif(not native.available(), reason="it was not built")),
+    ],
+)
+def test_fewer_patients_are_worked_on_together_where_the_grid_is_fine(monkeypatch, engine, together):
     most = []
-    simply = execution.summarise
-    monkeypatch.setattr(execution, "summarise", lambda *a, **k: (most.append(k["chunk"]), simply(*a, **k))[1])
+    monkeypatch.setattr(
+        "nksim.scale.summary.refuse_too_large", lambda n, times, workers, chunk, **_: most.append(chunk)
+    )
     monkeypatch.setattr("nksim.simulation.MOST_VALUES", 1)
-    simulate(nksim.protocol("nkaml"), n=1, settings=Settings(days=100, every_d=1 / 96))
-    # (7 + 100) days of 96 times each and day 0 make 10,273 times; 2^20 rows are those of 102 patients.
-    assert most == [102]
+    simulate(nksim.protocol("nkaml"), n=1, settings=Settings(days=100, every_d=1 / 96, engine=engine))
+    # (7 + 100) days of 96 times each and day 0 make 10,273 times; 2^20 rows are those of 102 patients, and where their
+    # bins alone are kept there are 2^21.
+    assert most == [together]
 
 
 GROUP = ("memory.max", "memory.current", "inactive_file")

@@ -14,6 +14,8 @@
 
 enum Target { CY, FLU, IL2, CELLS, TARGETS };
 
+struct Reading;
+
 // One call. Arrays are row-major; `n` is the number of patients. Layout mirrored in nksim/kinetics/native.py.
 struct Problem {
     int64_t n, keys, times, slots_wanted, width;
@@ -34,6 +36,10 @@ struct Problem {
     int64_t *next;                          // first patient not yet taken by any thread
     int64_t *failed;                        // lowest patient that could not be solved, n if none
     double *failed_at;                      // day at which it was left
+    // Where it is given, curves are read off as soon as they are there and their rows given to the next patient: the
+    // records are arrays (rows, width) then, and there is one thread.
+    const Reading *reading;
+    int64_t rows;  // at least three for each lane, or one for each patient
 };
 
 // Counts (n, times) of patients, `stride` apart, and what is read off them; see curves.inc.
@@ -67,6 +73,30 @@ struct Last {
     double limit;
     const double *values;
     int64_t *out;  // (n)
+};
+
+// Bins of values on their way into a tally, see curves.inc; arrays of times are padded to whole blocks.
+struct Bins {
+    int64_t n, times, padded, first_bin;
+    double lowest_value, highest_value;
+    uint16_t *bin;            // (blocks, n, times of a block)
+    int64_t *high, *low;      // (padded): sums in units of 2^-7 and of 2^-46
+    int64_t *over;            // (padded): how many are too large
+};
+
+// What is read off a patient's curves, see reading.inc.
+struct Reading {
+    int64_t times, zero, upto, after, need, runs, days, ends, series;
+    double lod, loq, between, counted, recovered;
+    const Extinction *extinction;                // without its curves
+    const int64_t *run_first, *run_end;          // (runs) of points at which cells have settled
+    const int64_t *day_at;                       // (days) first point not before each
+    const double *day_part;                      // (days) of the way to it from the point before
+    const int64_t *end_at;                       // (ends) columns of the records at which infusions end
+    const int64_t *donor_host_alc_il15_S;        // (5) which record is which, -1 for none
+    const int64_t *source;                       // (series) the record to be tallied, or CHIMERISM or ASSAY
+    double *out;                                 // (READINGS, n)
+    Bins *bins;                                  // (series)
 };
 
 struct Tally {
@@ -204,9 +234,14 @@ int nksim_tally(const Tally *p, int variant) {
     WIDEST(variant, tally(*p));
 }
 
+// The same of values whose bins have been found.
+int nksim_count(const Tally *p, const Bins *bins, int variant) {
+    WIDEST(variant, count(*p, *bins));
+}
+
 // Sizes of the structures, for the other side to compare.
 int nksim_size(int which) {
-    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Above), sizeof(Last), sizeof(Tally)};
+    const size_t sizes[] = {sizeof(Problem), sizeof(Profiles), sizeof(Extinction), sizeof(Above), sizeof(Last), sizeof(Tally), sizeof(Bins), sizeof(Reading)};
     return int(sizes[which]);
 }
 }
