@@ -24,12 +24,13 @@ from benchmarks.growth import lengthening, nkaml, sharing
 from benchmarks.rivals import RIVALS
 from nksim.kinetics import engine, native, reference
 from nksim.kinetics.events import Covariates, EventTable
+from nksim.plan import parameter_values
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
 from nksim.scale.summary import Job, summarise
 from nksim.settings import Settings
-from nksim.simulation import age_range, parameter_values
+from nksim.simulation import age_range
 
 COUNTED = ("donor_nk", "host_nk", "alc", "il15")
 TIMES = np.arange(-28, 361) / 4.0

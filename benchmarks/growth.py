@@ -20,12 +20,12 @@ from nksim.simulation import age_range
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole run as `nksim simulate` makes it: patients, processor and clock seconds, peak memory in MB."""
+    """A whole run as `nksim simulate` makes it: patients, processor and clock seconds, peak memory in MiB."""
 
     count: int
     processor_s: float
     clock_s: float
-    peak_mb: float
+    peak_mib: float
 
 
 def nkaml() -> Job:
@@ -54,12 +54,12 @@ def lengthening(counts: Sequence[int], rounds: int = 3) -> list[Whole]:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
                 made[count].append(fresh.submit(whole, count).result())
     least = [min(made[count], key=lambda w: w.processor_s) for count in counts]
-    print("  patients  processor s  us a patient  us each further one  clock s  peak MB")
+    print("  patients  processor s  us a patient  us each further one  clock s peak MiB")
     for before, w in zip([None, *least], least, strict=False):
         each = f"{w.processor_s / w.count * 1e6:13.1f}"
         more = (w.processor_s - before.processor_s) / (w.count - before.count) * 1e6 if before else None
         further = "" if more is None else f"{more:.1f}"
-        print(f"{w.count:10,}{w.processor_s:13.3f} {each} {further:>20} {w.clock_s:8.2f} {w.peak_mb:8.0f}")
+        print(f"{w.count:10,}{w.processor_s:13.3f} {each} {further:>20} {w.clock_s:8.2f} {w.peak_mib:8.0f}")
     return least
 
 

@@ -26,14 +26,14 @@ def draw(race: Sequence[tuple[str, str, float, float]], grown: Sequence[Whole]) 
         color=alt.Color("program:N", title=None, scale=alt.Scale(scheme="dark2")),
     )  # fmt: skip
     _save(base.mark_line(opacity=0.4) + base.mark_point(filled=True, size=60, opacity=1), "speed.svg")
-    points = [{"patients": w.count, "seconds": w.processor_s, "memory": w.peak_mb} for w in grown]
+    points = [{"patients": w.count, "seconds": w.processor_s, "memory": w.peak_mib} for w in grown]
     whole = alt.Chart(alt.Data(values=points), width=300, height=240)
     patients = alt.X("patients:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s"), title="virtual patients")
     time = whole.mark_line(point=True).encode(
         x=patients, y=alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="processor time of the whole run, s")
     )
     memory = whole.mark_line(point=True).encode(
-        x=patients, y=alt.Y("memory:Q", scale=alt.Scale(zero=True), title="peak memory, MB")
+        x=patients, y=alt.Y("memory:Q", scale=alt.Scale(zero=True), title="peak memory, MiB")
     )
     _save(time | memory, "growth.svg")
 

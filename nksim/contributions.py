@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nksim.simulation import Simulation, simulate
+from nksim.plan import simulate
+from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
 MOST_PATIENTS = 1000

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from nksim.kinetics.parameters import Parameter, typical
 from nksim.metrics import metric
+from nksim.plan import simulate, solved
 from nksim.population import Population
 from nksim.protocol.choice import Choice
 from nksim.settings import Settings
-from nksim.simulation import simulate, solved
 
 Floats = NDArray[np.float64]
 ANSWERS = ("donor_nk_auc_0_28", "nk_chimerism_d14")

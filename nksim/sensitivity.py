@@ -18,10 +18,11 @@ from nksim.kinetics.parameters import typical
 from nksim.metrics import metric
 from nksim.open_doses import DoseTables
 from nksim.open_inputs import OpenChoice, OpenDose, OpenInput, OpenParameter, open_facts, open_parameters
+from nksim.plan import simulate, solved
 from nksim.population import Population, uniforms
 from nksim.protocol.choice import Choice
 from nksim.settings import Settings
-from nksim.simulation import Simulation, simulate, solved
+from nksim.simulation import Simulation
 
 Floats = NDArray[np.float64]
 BASE_SAMPLES = 64

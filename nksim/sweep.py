@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
 from nksim.metrics import Values, metric
+from nksim.plan import simulate
 from nksim.population import Population
 from nksim.protocol.choice import Choice
 from nksim.settings import Settings
-from nksim.simulation import simulate
 
 Floats = NDArray[np.float64]
 STEPS = 13

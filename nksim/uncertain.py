@@ -8,7 +8,8 @@ import numpy as np
 
 from nksim.errors import UsageError
 from nksim.metrics import measure
-from nksim.simulation import Simulation, parameter_draws, simulate
+from nksim.plan import parameter_draws, simulate
+from nksim.simulation import Simulation
 
 __all__ = ["Uncertain", "Unsure", "uncertain"]
 

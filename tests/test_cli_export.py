@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from nksim.cli import run
+from nksim.plan import simulate
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
 from nksim.settings import Settings
-from nksim.simulation import age_range, simulate
+from nksim.simulation import age_range
 
 EXPORT = ["export", "nkaml", "--to", "sbml", "--assume", "--days", "40"]
 

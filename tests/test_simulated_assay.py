@@ -8,10 +8,10 @@ import pytest
 from nksim import protocol
 from nksim.cli import run as cli
 from nksim.errors import UsageError
+from nksim.plan import simulate
 from nksim.population import virtual_population
 from nksim.run import simulate as run
 from nksim.settings import Settings
-from nksim.simulation import simulate
 
 DAYS = Settings(days=28, every_d=1.0, sampled_cells=150)
 

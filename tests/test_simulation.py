@@ -8,6 +8,7 @@ import pytest
 from nksim.doses import event_table
 from nksim.errors import InvalidInput, Unanswered, UsageError
 from nksim.patient import Patient
+from nksim.plan import simulate
 from nksim.population import virtual_population
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
@@ -17,7 +18,6 @@ from nksim.run import simulate as run
 from nksim.schedule.amounts import Sizes
 from nksim.schedule.expansion import expand
 from nksim.settings import Settings
-from nksim.simulation import simulate
 
 TARGETS = {"cy": "cy", "flu": "flu", "il2": "il2", "cells": "cells"}
 SHORT = Settings(days=20, every_d=0.5)

@@ -55,10 +55,11 @@ def export(
     """
     from nksim.output import files, sbml
     from nksim.output.provenance import provenance
+    from nksim.plan import simulate
     from nksim.run import Bodies
     from nksim.schedule.waivers import waived
     from nksim.settings import Settings
-    from nksim.simulation import age_range, simulate
+    from nksim.simulation import age_range
 
     paths = options.checked_outputs([output] if output else [], ("xml", "sbml"), force=force)
     answers = options.parsed_settings(settings)

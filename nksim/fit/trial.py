@@ -15,13 +15,14 @@ from nksim.kinetics import Floats
 from nksim.kinetics.events import EventTable
 from nksim.kinetics.parameters import ParameterSet, draw, perturbed
 from nksim.patient import Patient
+from nksim.plan import solved
 from nksim.population import Population, normals, virtual_population
 from nksim.protocol import catalog
 from nksim.protocol.choice import Choice, choose
 from nksim.protocol.model import Protocol
 from nksim.protocol.reading import parse_protocol
 from nksim.schedule.expansion import ANCHOR_CLOCK, expand
-from nksim.simulation import age_range, solved
+from nksim.simulation import age_range
 from nksim.units import quantity
 
 __all__ = ["Arm", "Curves", "Part", "Spec", "arm_of", "observations_of_the_package", "sampling_days", "specs"]

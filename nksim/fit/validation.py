@@ -21,7 +21,7 @@ from nksim.fit.trial import Arm, Part, sampling_days
 from nksim.kinetics import Floats
 from nksim.kinetics.assay import Assay
 from nksim.kinetics.parameters import ParameterSet
-from nksim.simulation import parameter_draws
+from nksim.plan import parameter_draws
 
 __all__ = ["Plan", "Row", "TrialArm", "predicted", "validate"]
 

@@ -8,7 +8,8 @@ from nksim.errors import UsageError
 from nksim.kinetics.events import Covariates
 from nksim.kinetics.sbml import sbml
 from nksim.output.provenance import Provenance
-from nksim.simulation import Simulation, parameter_values
+from nksim.plan import parameter_values
+from nksim.simulation import Simulation
 
 __all__ = ["NOT_CARRIED", "exported"]
 

@@ -12,9 +12,9 @@ from nksim.kinetics import Floats, engine, native
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import load
 from nksim.kinetics.solution import Solution
+from nksim.plan import parameter_values
 from nksim.population import Population, virtual_population
 from nksim.qualification.drugs import rows
-from nksim.simulation import parameter_values
 
 # As near as two formulations must be to be called equivalent: the usual 80 to 125 %.
 NEAR = (0.8, 1.25)

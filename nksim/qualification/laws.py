@@ -12,13 +12,14 @@ from nksim.doses import event_table, sizes_of
 from nksim.kinetics import Floats, reference
 from nksim.kinetics.events import Covariates, EventTable
 from nksim.kinetics.parameters import load, typical
+from nksim.plan import parameter_values, simulate
 from nksim.population import virtual_population
 from nksim.protocol.catalog import load as load_protocol
 from nksim.protocol.choice import choose
 from nksim.qualification.check import Check
 from nksim.qualification.drugs import engines
 from nksim.settings import Settings
-from nksim.simulation import age_range, parameter_values, simulate
+from nksim.simulation import age_range
 
 OUTPUTS = ("donor_nk", "host_nk", "alc", "il15")
 ARMS = (("nkaml", None), ("umn-haplo-nk", "cohort1"), ("umn-haplo-nk", "cohort3"))

@@ -19,12 +19,13 @@ from nksim.kinetics.native import Room
 from nksim.kinetics.readings import MOST_READ
 from nksim.kinetics.solution import Solution, Steps
 from nksim.metrics import Values, measure
+from nksim.plan import Plan
 from nksim.population import Population
 from nksim.protocol.choice import Choice
 from nksim.scale.memory import chunk_of, refuse_too_large
 from nksim.scale.tally import HISTOGRAM, Tally
 from nksim.settings import Settings
-from nksim.simulation import Plan, Simulation
+from nksim.simulation import Simulation
 
 __all__ = ["Chunks", "Extent", "Job", "Progress", "Summary", "Sums", "ranges", "summarise"]
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from nksim.errors import UsageError, shorten
 from nksim.metrics import METRICS
+from nksim.plan import simulate
 from nksim.population import Population
 from nksim.protocol.choice import choose
 from nksim.protocol.model import Protocol
 from nksim.settings import Settings
-from nksim.simulation import simulate
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from scale_cases import everything, job
 
 from nksim.kinetics import native
 from nksim.metrics import measure
+from nksim.plan import simulate
 from nksim.scale.summary import Sums, ranges, summarise
 from nksim.settings import Settings
-from nksim.simulation import simulate
 
 CHUNKS = (1, 7, 64, 1000)
 # More patients than the largest chunk holds where an engine is fast; two months, in which a third die out.

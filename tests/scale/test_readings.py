@@ -9,12 +9,13 @@ from scale_cases import everything
 from nksim.errors import ModelFailure
 from nksim.kinetics import curves, native, readings
 from nksim.metrics import METRICS
+from nksim.plan import Plan
 from nksim.protocol.catalog import load
 from nksim.protocol.choice import choose
 from nksim.run import Bodies
 from nksim.scale.summary import Job, summarise
 from nksim.settings import Settings
-from nksim.simulation import Plan, age_range
+from nksim.simulation import age_range
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the native engine was not built")
 

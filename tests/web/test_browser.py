@@ -5,6 +5,7 @@ import re
 import pytest
 from icalendar import Calendar
 from playwright.sync_api import expect
+from served import serving
 
 # By hand, from the registration of JK500 (60 mg/kg, 25 mg/m2, 1 million IU/m2) and the cells set below (1e7 per kg):
 # body surface by Mosteller, sqrt(110 * 20 / 3600) = 0.781736 and sqrt(110 * 24 / 3600) = 0.856349 m2.
@@ -143,13 +144,17 @@ def test_the_page_speaks_chinese(tab, page):
     assert tab.locator("html").get_attribute("lang") == "zh-Hans"
 
 
-def test_a_long_run_shows_how_far_it_is_and_can_be_stopped(tab, page):
-    tab.goto(page + VIEW + "&n=20000&seed=77&days=365")
-    tab.locator("#running progress").wait_for()
-    expect(tab.locator("#count")).to_contain_text("/ 20000", timeout=60_000)
-    assert doses(tab) == DOSES_20KG
-    tab.get_by_role("button", name="Stop").click()
-    tab.get_by_text("this run was stopped").wait_for()
+def test_a_long_run_shows_how_far_it_is_and_can_be_stopped(browser, monkeypatch):
+    # Without the native engine, which would be done before anybody could stop it.
+    monkeypatch.setenv("NKSIM_NATIVE", "0")
+    with serving() as (page, _), browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(page + VIEW + "&n=20000&seed=77&days=365")
+        tab.locator("#running progress").wait_for()
+        expect(tab.locator("#count")).to_contain_text("/ 20000", timeout=60_000)
+        assert doses(tab) == DOSES_20KG
+        tab.get_by_role("button", name="Stop").click()
+        tab.get_by_text("this run was stopped").wait_for()
 
 
 def test_an_upload_is_shown_and_a_wrong_one_is_refused_with_its_line(tab, page, tmp_path):
