@@ -8,8 +8,8 @@ from pathlib import Path
 from nksim.errors import InvalidInput
 
 __all__ = [
-    "CHUNK", "PROGRAM_BYTES", "available_bytes", "chunk_of", "cores", "held_bytes", "measuring_bytes", "needed_bytes",
-    "parts_bytes", "refuse_too_large", "refuse_without", "summed_bytes", "working_bytes",
+    "CHUNK", "PROGRAM_BYTES", "available_bytes", "chunk_of", "cores", "even", "held_bytes", "measuring_bytes",
+    "needed_bytes", "parts_bytes", "refuse_too_large", "refuse_without", "summed_bytes", "working_bytes",
 ]  # fmt: skip
 
 CHUNK = 1250
@@ -34,6 +34,16 @@ def chunk_of(times: int, *, reads_off: bool = False) -> int:
     return max(1, min(CHUNK_READ, _MOST_READ // times) if reads_off else min(CHUNK, _MOST_ROWS // times))
 
 
+def even(n: int, workers: int, most: int) -> int:
+    """The size of chunks, at most so many, of which all workers get the same number.
+
+    >>> even(9000, 2, 4000)
+    2250
+    """
+    rounds = -(-n // (workers * most))
+    return -(-n // (workers * rounds))
+
+
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -47,7 +57,7 @@ def needed_bytes(n: int, times: int, workers: int, chunk: int = CHUNK, *, reads_
 def working_bytes(n: int, times: int, workers: int, chunk: int, *, reads_off: bool = False) -> float:
     """What chunks of patients take while they are worked on: curves with what is made of them, or bins."""
     each = times * 2 * _OUTPUTS + _DRAWN_BYTES if reads_off else times * 8 * (_OUTPUTS + 3)
-    return min(workers * chunk, n) * each
+    return min(workers * even(n, workers, chunk), n) * each
 
 
 def summed_bytes(n: int, times: int) -> float:

@@ -22,7 +22,7 @@ from nksim.metrics import Values, measure
 from nksim.plan import Plan
 from nksim.population import Population
 from nksim.protocol.choice import Choice
-from nksim.scale.memory import chunk_of, refuse_too_large
+from nksim.scale.memory import chunk_of, even, refuse_too_large
 from nksim.scale.tally import HISTOGRAM, Tally
 from nksim.settings import Settings
 from nksim.simulation import Simulation
@@ -180,12 +180,6 @@ def ranges(first: int, n: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(size, first + n - start)
 
 
-def _even(n: int, workers: int, most: int) -> int:
-    """The size of chunks, at most so many, of which all workers get the same number."""
-    rounds = -(-n // (workers * most))
-    return -(-n // (workers * rounds))
-
-
 def summarise(
     job: Job, n: int, *, first: int = 0, workers: int = 1, chunk: int = 0, progress: Progress | None = None
 ) -> Summary:
@@ -196,7 +190,7 @@ def summarise(
     times, reads_off = example.times_d.size, chunks.reads_off
     chunk = chunk or chunk_of(times, reads_off=reads_off)
     refuse_too_large(n, times, workers, chunk, reads_off=reads_off)
-    todo, guard, sums, done = ranges(first, n, _even(n, workers, chunk)), threading.Lock(), Sums(example, n), 0
+    todo, guard, sums, done = ranges(first, n, even(n, workers, chunk)), threading.Lock(), Sums(example, n), 0
 
     def work(_: int) -> None:
         nonlocal done

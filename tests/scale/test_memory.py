@@ -98,7 +98,8 @@ def test_the_estimate_is_not_far_from_the_truth(args, monkeypatch):
     code, kilobytes = done.stderr.split()[-2:]
     n, regimens = int(rest[-1]), 2 if name == "compare" else 1
     assert code == "0"
-    assert 0.6 < int(kilobytes) * 1024 / demanded(monkeypatch, n=n, regimens=regimens) < 1.15
+    # The program itself, the most of it in these runs, takes 95 to 130 MB with one NumPy and SciPy or another.
+    assert 0.55 < int(kilobytes) * 1024 / demanded(monkeypatch, n=n, regimens=regimens) < 1.15
 
 
 @pytest.mark.parametrize(
